@@ -1,0 +1,138 @@
+"""The mailer service's messages: a template and its recipients in, every recipient's fate out."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from shared.contracts.base import Blob, Command, Result, UploadId
+from shared.contracts.registry import Contract
+from shared.contracts.upkeep import MeasureQueues, Sweep
+
+# One line, no control characters: a header can never be injected (RFC 5322, section 2.2).
+OneLine = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=998)]
+Email = Annotated[
+    str, StringConstraints(pattern=r"^[^@\s\x00-\x1f\x7f<>,;:\"()\[\]\\]+@[^@\s\x00-\x1f\x7f<>,;:\"()\[\]\\]+$", max_length=254)
+]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,76}$")]
+
+# Headers the mailer writes itself; a user's copy would contradict them.
+RESERVED_HEADERS = frozenset(
+    {"from", "to", "cc", "bcc", "subject", "date", "message-id", "reply-to", "sender", "return-path", "received",
+     "mime-version", "content-type", "content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post",
+     "dkim-signature"}
+)  # fmt: skip
+
+
+class Address(Result):
+    """A mailbox: the address, and the name that people see."""
+
+    email: Email
+    name: OneLine = ""
+
+
+class Recipient(Result):
+    """One recipient and the values of the template's variables for them."""
+
+    email: Email
+    name: OneLine = ""
+    vars: dict[str, Any] = {}
+
+
+class Attachment(Result):
+    """A finished upload to attach to every mail, under `name`."""
+
+    upload: UploadId
+    name: OneLine
+
+
+class MailingResult(Result):
+    """The counts; the artifact `recipients.csv` says for each recipient what happened and in the server's words."""
+
+    recipients: int
+    sent: int
+    failed: int
+    rejected_rows: int = 0
+    batches: int
+    dry_run: bool = False
+    seconds: float
+    per_second: float
+
+
+class SendMailing(Command):
+    """Mail everybody in `recipients`: inline, or an upload (CSV with a header row, or JSON lines)."""
+
+    kind: ClassVar[str] = "mailer.mailing.v1"
+    route: ClassVar[str | None] = "mailings"
+    result: ClassVar[type[Result]] = MailingResult
+    examples: ClassVar = (
+        {
+            "from": {"email": "news@example.com", "name": "News"},
+            "subject": "Hi {{ name }}",
+            "html": "<p>Hello {{ name }}</p>",
+            "text": "Hello {{ name }}",
+            "recipients": [{"email": "ada@example.com", "vars": {"name": "Ada"}}],
+        },
+    )
+
+    sender: Address = Field(alias="from")
+    subject: OneLine
+    html: Annotated[str, StringConstraints(max_length=2_000_000)] | None = None
+    text: Annotated[str, StringConstraints(max_length=2_000_000)] | None = None
+    recipients: Annotated[list[Recipient], Field(min_length=1, max_length=100_000)] | UploadId
+    reply_to: Address | None = None
+    headers: Annotated[dict[HeaderName, OneLine], Field(max_length=32)] = {}
+    attachments: Annotated[list[Attachment], Field(max_length=10)] = []
+    list_unsubscribe: OneLine | None = None
+    rate_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=5_000)] = 250
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> "SendMailing":
+        if self.html is None and self.text is None:
+            msg = "give html, text or both: a mail needs a body"
+            raise ValueError(msg)
+        return self
+
+    @field_validator("headers")
+    @classmethod
+    def _no_reserved_header(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name in headers:
+            if name.lower() in RESERVED_HEADERS:
+                msg = f"{name} is written by the mailer; leave it out"
+                raise ValueError(msg)
+        return headers
+
+
+class BatchResult(Result):
+    """What became of one batch."""
+
+    sent: int
+    failed: int
+
+
+class SendBatch(Command):
+    """Internal: mail one batch of a mailing. `recipients` is a blob of JSON lines, one `Recipient` each."""
+
+    kind: ClassVar[str] = "mailer.batch.v1"
+    result: ClassVar[type[Result]] = BatchResult
+
+    mailing: str
+    number: Annotated[int, Field(ge=0)]
+    content: Blob
+    recipients: Blob
+
+
+class SweepMailer(Sweep):
+    """The mailer service's sweep."""
+
+    kind: ClassVar[str] = "mailer.sweep.v1"
+
+
+class MeasureMailer(MeasureQueues):
+    """The mailer service's look at its queues."""
+
+    kind: ClassVar[str] = "mailer.measure.v1"
+
+
+CONTRACT = Contract("mailer", "Personal mail to many recipients", (SendMailing, SendBatch, SweepMailer, MeasureMailer))

@@ -1,0 +1,87 @@
+"""The transcoder service's messages: a video in, playable outputs out."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from shared.contracts.base import Command, Result, UploadId
+from shared.contracts.registry import Contract
+from shared.contracts.upkeep import MeasureQueues, Sweep
+
+Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "hls", "audio"]
+SourceUrl = Annotated[str, StringConstraints(pattern=r"^(https|s3)://[^\s]+$", max_length=2_048)]
+
+
+class Clip(Result):
+    """A part of the source: from `start`, for `duration`, both in seconds."""
+
+    start: Annotated[float, Field(ge=0)] = 0.0
+    duration: Annotated[float, Field(gt=0)] | None = None
+
+
+class Output(Result):
+    """One output file or package, checked after it was made. `duration` in seconds, `bit_rate` in bits a second."""
+
+    name: str
+    container: str
+    width: int | None = None
+    height: int | None = None
+    duration: float
+    frames: int | None = None
+    bit_rate: int
+    codecs: str
+
+
+class TranscodeResult(Result):
+    """What was read (`source` is the probe), what was made, and how fast (`speed` is × real time)."""
+
+    source: dict[str, Any]
+    outputs: list[Output]
+    poster: str | None = None
+    encode_seconds: float
+    speed: float
+    binary: str
+
+
+class Transcode(Command):
+    """Transcode `source`, a finished upload or an https:// or s3:// URL, as `preset` says."""
+
+    kind: ClassVar[str] = "transcoder.transcode.v1"
+    route: ClassVar[str | None] = "transcodes"
+    result: ClassVar[type[Result]] = TranscodeResult
+    examples: ClassVar = (
+        {"source": "upl_2f1c9a7be6d04c6f", "preset": "mp4-720p"},
+        {"source": "https://media.example.com/talk.mov", "preset": "hls", "options": {"priority": "high"}},
+    )
+
+    source: UploadId | SourceUrl
+    preset: Preset | None = None
+    presets: Annotated[list[Preset], Field(min_length=1, max_length=5)] | None = None
+    clip: Clip | None = None
+    poster: bool = True
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> "Transcode":
+        if self.preset is not None and self.presets is not None:
+            msg = "give preset or presets, not both"
+            raise ValueError(msg)
+        return self
+
+    def wanted(self) -> list[Preset]:
+        """The presets asked for, without repeats; mp4-720p where none was named."""
+        return list(dict.fromkeys(self.presets or [self.preset or "mp4-720p"]))
+
+
+class SweepTranscoder(Sweep):
+    """The transcoder service's sweep."""
+
+    kind: ClassVar[str] = "transcoder.sweep.v1"
+
+
+class MeasureTranscoder(MeasureQueues):
+    """The transcoder service's look at its queues."""
+
+    kind: ClassVar[str] = "transcoder.measure.v1"
+
+
+CONTRACT = Contract("transcoder", "Video of any size", (Transcode, SweepTranscoder, MeasureTranscoder))

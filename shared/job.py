@@ -1,0 +1,90 @@
+"""What a handler sees of its job: the only door between domain work and the platform.
+
+A handler is `def handler(command, job) -> Result | FanOut`. It reports progress, opens its inputs, publishes artifacts and
+looks for a cancel through this protocol, and raises `PermanentError` or `TransientError` to say what happens next. Domain
+modules take the narrower `Progress` and `Checkpoint` callables, so that they are tested without any of this.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from shared.contracts.base import Artifact, Blob, Command
+from shared.contracts.states import State
+
+
+class Progress(Protocol):
+    """Says how far the work is: `fraction` 0 to 1, a constant `step`, a `detail` for people, seconds to go if known."""
+
+    def __call__(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
+        """Report; cheap enough to be called in a tight loop (the platform throttles it)."""
+
+
+Checkpoint = Callable[[], None]
+"""Raises `JobCanceled` once the user asked for it; call it at least every second of work."""
+
+ChildPolicy = Literal["fail", "count"]
+"""What a failed child means: the parent fails at once, or it is only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One child job to make: its command, and its share of the parent's progress."""
+
+    command: Command
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """Returned by a handler whose children do the work: the parent sleeps without worker or lease until they are done."""
+
+    children: Iterable[Child]
+    on_failure: ChildPolicy = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildResult:
+    """How a child ended; `result` is its result as JSON, None unless it succeeded."""
+
+    id: str
+    index: int
+    state: State
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    artifacts: Sequence[Artifact]
+
+
+class Job(Protocol):
+    """One attempt at one job, seen by its handler."""
+
+    id: str
+    tenant: str
+    attempt: int
+    epoch: int
+    labels: dict[str, str]
+    workdir: Path
+    """A private, empty folder for this attempt; removed when the attempt ends, however it ends."""
+
+    def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
+        """Report how far the work is (see `Progress`)."""
+
+    def checkpoint(self) -> None:
+        """Raise `JobCanceled` if the user cancelled, `StaleTokenError` if the lease was lost."""
+
+    def input(self, upload: str) -> Blob:
+        """The blob that an `UploadId` of the command stands for."""
+
+    def open(self, blob: Blob) -> AbstractContextManager[Path]:
+        """The blob as a local file, read-only: the storage's own where it is a folder, else a temporary copy."""
+
+    def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
+        """Store an artifact of this job under `name`; it becomes visible with the job's result."""
+
+    def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
+        """Store bytes that belong to the job but that users do not see (a child's input)."""
+
+    def children(self) -> Sequence[ChildResult] | None:
+        """None before the fan-out; afterwards how each child ended, in order."""

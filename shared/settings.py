@@ -1,0 +1,77 @@
+"""Settings that every room has: where the home, the ledger, the broker and the storage are.
+
+A service's own variable (`AVATAR_REDIS_URL`) goes before the platform's (`COUNTERFOIL_REDIS_URL`), which goes before the
+embedded default. Each service subclasses `ServiceSettings` with its prefix and adds what only it needs.
+"""
+
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import SettingsError
+
+
+class PlatformSettings(BaseSettings):
+    """`COUNTERFOIL_*`: what all rooms of one installation share. An empty URL stands for the embedded default."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True)
+
+    home: Path = Path(".counterfoil")
+    redis_url: str = ""
+    broker_url: str = ""
+    storage_url: str = ""
+    log_level: str = "info"
+    trace_url: str = ""
+    """Where people look at traces, with `{trace_id}` in it; empty: the gateway's own /v1/jobs/{id}/trace."""
+
+
+class ServiceSettings(BaseSettings):
+    """One service's settings; subclasses set `env_prefix`. After validation no URL is empty."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    redis_url: str = ""
+    broker_url: str = ""
+    storage_url: str = ""
+    home: Path = Path()
+    concurrency: int = 0
+    """Pool children; 0 takes the policy's number."""
+    metrics_port: int = 0
+    """Where the worker serves Prometheus metrics; 0: nowhere."""
+    keep_dead_letters_days: int = 30
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fall_back_to_the_platform(cls, given: dict[str, object]) -> dict[str, object]:
+        platform = PlatformSettings()
+        home = Path(str(given.get("home") or platform.home)).absolute()
+        redis = given.get("redis_url") or platform.redis_url or "redis://127.0.0.1:6379/0"
+        fallbacks = {
+            "home": home,
+            "redis_url": redis,
+            "broker_url": platform.broker_url or redis,
+            "storage_url": platform.storage_url or f"file://{home}/storage",
+        }
+        return {**given, **{name: given.get(name) or fallback for name, fallback in fallbacks.items()}}
+
+    @model_validator(mode="after")
+    def _schemes_are_known(self) -> Self:
+        known = {
+            "redis_url": {"redis", "rediss", "sentinel"},
+            "broker_url": {"redis", "rediss", "amqp", "amqps", "sentinel"},
+            "storage_url": {"file", "s3"},
+        }
+        for name, schemes in known.items():
+            scheme = urlsplit(str(getattr(self, name))).scheme
+            if scheme not in schemes:
+                prefix = self.model_config.get("env_prefix", "")
+                raise SettingsError(f"{prefix}{name.upper()} has the scheme {scheme!r}; it must be one of {', '.join(sorted(schemes))}.")
+        return self
+
+    @property
+    def rings_in_ledger(self) -> bool:
+        """True where broker and ledger are the same Redis, so that one script can write record and message together."""
+        return self.broker_url == self.redis_url
