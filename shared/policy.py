@@ -27,7 +27,7 @@ class RetryPolicy:
         if retry_after is not None:
             return min(max(retry_after, 0.0), max(self.max_delay, 86_400.0))
         ceiling = min(self.max_delay, self.first_delay * self.factor ** max(errors - 1, 0))
-        return (rng or random).uniform(0.0, ceiling)  # noqa: S311 - jitter, not a secret
+        return (rng or random).uniform(0.0, ceiling)
 
 
 @dataclass(frozen=True, slots=True)
