@@ -51,6 +51,10 @@ class MailingResult(Result):
     recipients: int
     sent: int
     failed: int
+    unknown: int = 0
+    """Offered to the server, but the answer was lost: they may or may not have it, and are not mailed again."""
+    rendered: int = 0
+    """In a dry run: rendered without an error, sent to nobody."""
     rejected_rows: int = 0
     batches: int
     dry_run: bool = False
@@ -105,14 +109,23 @@ class SendMailing(Command):
 
 
 class BatchResult(Result):
-    """What became of one batch."""
+    """What became of one batch. `planned_at` (Unix seconds) and `rejected_rows` repeat what the plan said of the mailing."""
 
     sent: int
     failed: int
+    unknown: int = 0
+    rendered: int = 0
+    planned_at: float = 0.0
+    rejected_rows: int = 0
 
 
 class SendBatch(Command):
-    """Internal: mail one batch of a mailing. `recipients` is a blob of JSON lines, one `Recipient` each."""
+    """Internal: mail one batch of a mailing.
+
+    `mailing` is the parent's job id, `content` a blob of JSON (templates, headers), `recipients` one of JSON lines with
+    `count` recipients. `rate_per_second` is set only where this batch is the mailing's only one. `planned_at` and
+    `rejected_rows` travel to the result, where the mailing reads them again.
+    """
 
     kind: ClassVar[str] = "mailer.batch.v1"
     result: ClassVar[type[Result]] = BatchResult
@@ -121,6 +134,10 @@ class SendBatch(Command):
     number: Annotated[int, Field(ge=0)]
     content: Blob
     recipients: Blob
+    count: Annotated[int, Field(ge=0)] = 0
+    rate_per_second: float | None = None
+    planned_at: float = 0.0
+    rejected_rows: int = 0
 
 
 class SweepMailer(Sweep):
