@@ -1,0 +1,91 @@
+"""Installs one room's pinned requirements into the environment of the Python that runs this: `python deploy/install.py home`.
+
+Standard library only, for it runs in an empty venv. uv does the work because it is many times faster than pip; but uv reads no pip
+configuration, and whoever has pip pointed at a mirror means it: so pip's settings are handed over, and where uv still cannot
+install, pip does. Either way every file must match its recorded hash.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1] / "requirements"
+
+FROM_PIP = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "no-index": "UV_NO_INDEX",
+    "cert": "SSL_CERT_FILE",
+    "proxy": "ALL_PROXY",
+    "trusted-host": "UV_INSECURE_HOST",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+}
+"""pip's setting → uv's variable for the same thing."""
+
+OLDER_NAMES = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
+COMMA_SEPARATED = {"UV_FIND_LINKS"}
+
+
+def uv_environment(pip_config: str, env: Mapping[str, str]) -> dict[str, str]:
+    """The variables uv needs to act as pip is configured; `pip_config` is what `pip config list` prints.
+
+    What the user set for uv goes before what they set for pip.
+    """
+    found: dict[str, str] = {}
+    for line in pip_config.splitlines():
+        key, _, quoted = line.partition("=")
+        name = FROM_PIP.get(key.rpartition(".")[2])
+        if name and name not in env and OLDER_NAMES.get(name, name) not in env:
+            values = str(ast.literal_eval(quoted)).split()
+            found[name] = (",".join if name in COMMA_SEPARATED else " ".join)(values)
+    if "UV_INDEX" in found:
+        # pip takes a file from any index that has it; uv would only look at the first one. The hashes make that safe.
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return found
+
+
+def _run(*command: str, env: Mapping[str, str] | None = None) -> int:
+    return subprocess.run(command, check=False, env=None if env is None else dict(env)).returncode
+
+
+def _pip() -> list[str]:
+    """This environment's pip; a venv made without it gets it from the standard library."""
+    pip = [sys.executable, "-m", "pip"]
+    if subprocess.run([*pip, "--version"], check=False, capture_output=True).returncode != 0:
+        subprocess.run([sys.executable, "-m", "ensurepip", "--default-pip"], check=True, stdout=subprocess.DEVNULL)
+    return pip
+
+
+def install(room: str) -> int:
+    """Install `requirements/<room>.txt`; the exit status of the installer that had the last word."""
+    wanted = str(FOLDER / f"{room}.txt")
+    pip = [*_pip(), "--disable-pip-version-check"]
+    quietly = [*pip, "install", "--quiet", "--require-hashes", "-r"]
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists() and _run(*quietly, str(FOLDER / "bootstrap.txt")) != 0:
+        print("uv could not be installed; pip will do it alone, which takes longer.", file=sys.stderr)
+    if uv.exists():
+        config = subprocess.run([*pip, "config", "list"], check=True, capture_output=True, text=True).stdout
+        env = {**os.environ, **uv_environment(config, os.environ), "UV_PYTHON_DOWNLOADS": "never"}
+        if _run(str(uv), "pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "-r", wanted, env=env) == 0:
+            return 0
+        print("uv could not install them all; pip tries.", file=sys.stderr)
+    return _run(*quietly, wanted)
+
+
+def main() -> int:
+    """Install the room named on the command line."""
+    if len(sys.argv) != 2 or not (FOLDER / f"{sys.argv[1]}.txt").exists():  # noqa: PLR2004 - the script and the room
+        rooms = ", ".join(sorted(path.stem for path in FOLDER.glob("*.txt")))
+        print(f"usage: python deploy/install.py ROOM, one of: {rooms}", file=sys.stderr)
+        return 2
+    return install(sys.argv[1])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
