@@ -1,0 +1,150 @@
+"""What the gateway answers with, typed. Readers ignore fields they do not know (docs: the wire contract, v1)."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.contracts.states import State
+
+
+class Model(BaseModel):
+    """Read-only; unknown fields are kept in `model_extra`, so that an older client loses nothing it was sent."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Progress(Model):
+    """How far a job is: `fraction` from 0 to 1, `eta_seconds` where it can be told."""
+
+    fraction: float = 0.0
+    step: str | None = None
+    detail: str | None = None
+    eta_seconds: float | None = None
+
+
+class Attempt(Model):
+    """One try at a job."""
+
+    number: int
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    reason: str | None = None
+
+
+class JobProblem(Model):
+    """Why a job failed; `type` is a stable slug."""
+
+    type: str = "job-failed"
+    title: str = ""
+    detail: str = ""
+    retryable: bool = False
+    attempts: list[Attempt] = []
+
+
+class JobArtifact(Model):
+    """One output: `bytes` is its size, `sha256` lower-case hex, `href` where to get it."""
+
+    name: str
+    media_type: str = "application/octet-stream"
+    bytes: int
+    sha256: str | None = None
+    href: str | None = None
+
+
+class Children(Model):
+    """How many jobs this one fanned out into, and how they ended."""
+
+    total: int = 0
+    succeeded: int = 0
+    failed: int = 0
+
+
+class Job(Model):
+    """A job as `GET /v1/jobs/{id}` shows it."""
+
+    id: str
+    service: str
+    kind: str
+    state: State
+    done: bool = False
+    progress: Progress = Progress()
+    attempt: int = 0
+    epoch: int = 1
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    run_at: datetime | None = None
+    request: dict[str, Any] = {}
+    result: dict[str, Any] | None = None
+    error: JobProblem | None = None
+    artifacts: list[JobArtifact] = []
+    children: Children | None = None
+    labels: dict[str, str] = {}
+    trace_id: str | None = None
+    links: dict[str, str] = {}
+
+    @property
+    def seconds(self) -> float | None:
+        """From acceptance to the end; None while it is not done."""
+        return (self.finished_at - self.created_at).total_seconds() if self.finished_at else None
+
+    def artifact(self, name: str) -> JobArtifact:
+        """The artifact called `name`. Raises KeyError with the names there are."""
+        for artifact in self.artifacts:
+            if artifact.name == name:
+                return artifact
+        there = ", ".join(artifact.name for artifact in self.artifacts) or "none"
+        raise KeyError(f"{self.id} has no artifact {name!r}; it has: {there}")
+
+
+class Event(Model):
+    """One numbered event of a job: a CloudEvent 1.0. `seq` is its number, from 1 without a gap."""
+
+    seq: int
+    type: str
+    time: datetime | None = None
+    subject: str | None = None
+    data: dict[str, Any] = {}
+
+
+class DeadLetter(Model):
+    """A message or job that needs a human: as received, with the reason and the attempts."""
+
+    id: str
+    service: str = ""
+    kind: str | None = None
+    reason: str = ""
+    created_at: datetime | None = Field(default=None, validation_alias="at")
+    trace_id: str | None = None
+
+
+class ApiKey(Model):
+    """An API key; `key` is the secret itself and is shown only in the answer to its creation."""
+
+    id: str
+    tenant: str = ""
+    name: str | None = None
+    scopes: list[str] = []
+    key: str | None = None
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class Span(Model):
+    """One step of a trace; `start` and `end` in RFC 3339."""
+
+    span_id: str
+    parent_id: str | None = None
+    name: str
+    service: str = ""
+    duration_ms: float | None = None
+    status: str | None = None
+
+
+class Trace(Model):
+    """All spans known of one trace."""
+
+    trace_id: str
+    spans: list[Span] = []

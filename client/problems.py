@@ -1,0 +1,57 @@
+"""RFC 9457 problems, as the gateway sends them, and what to make of an answer that is none."""
+
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class FieldError(BaseModel):
+    """One wrong field: `pointer` is an RFC 6901 JSON pointer into the request's body."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    pointer: str = ""
+    message: str = ""
+
+
+class Problem(BaseModel):
+    """An `application/problem+json` document. Unknown members are kept in `model_extra`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str = "about:blank"
+    title: str = ""
+    status: int = 0
+    detail: str | None = None
+    instance: str | None = None
+    trace_id: str | None = None
+    errors: list[FieldError] = []
+
+    @property
+    def slug(self) -> str:
+        """The last segment of `type`: `rate-limited` of `https://…/problems/rate-limited`. Switch on this."""
+        return self.type.rstrip("/").rpartition("/")[2].rpartition("#")[2].rpartition(":")[2]
+
+    def sentence(self) -> str:
+        """Everything a user needs in one line."""
+        text = self.detail or self.title or f"the gateway answered {self.status}"
+        fields = "; ".join(f"{field.pointer or 'body'}: {field.message}" for field in self.errors)
+        return f"{text} ({fields})" if fields else text
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """The problem in `response`, whose body must have been read; one made of its status line where it holds none."""
+    payload: Any = None
+    if "json" in response.headers.get("content-type", ""):
+        try:
+            payload = response.json()
+        except ValueError:  # a proxy that promises JSON and sends something else
+            payload = None
+    if isinstance(payload, dict):
+        try:
+            return Problem.model_validate({"status": response.status_code, **payload})
+        except ValidationError:  # JSON, but not a problem: the status line says what is known
+            pass
+    reason = response.reason_phrase or "an unexpected status"
+    return Problem(status=response.status_code, title=reason, detail=f"The gateway answered {response.status_code} {reason}.")
