@@ -13,7 +13,10 @@ Colour = Annotated[str, StringConstraints(pattern=r"^(#[0-9a-fA-F]{6}|transparen
 
 
 class Variant(Result):
-    """One picture: the artifact's name and everything needed to draw it again (`options` are the resolved ones)."""
+    """One picture: the artifact's name and everything needed to draw it again (`options` are the resolved ones).
+
+    `undrawn` are the words of a prompt that were understood but that this style has no means to show.
+    """
 
     artifact: str
     style: str
@@ -21,6 +24,15 @@ class Variant(Result):
     options: dict[str, Any] = {}
     licence: str | None = None
     attribution: str | None = None
+    undrawn: list[str] = []
+
+
+class FailedVariant(Result):
+    """A picture that could not be drawn; the others of the job were."""
+
+    number: int
+    style: str
+    reason: str
 
 
 class FaceBox(Result):
@@ -38,6 +50,7 @@ class AvatarResult(Result):
 
     engine: Literal["illustrated", "prompt", "portrait"]
     variants: list[Variant]
+    failed: list[FailedVariant] = []
     understood: list[str] = []
     ignored: list[str] = []
     face: FaceBox | None = None

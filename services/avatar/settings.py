@@ -1,0 +1,31 @@
+"""The avatar service's settings: `AVATAR_*`, beside those that every service has."""
+
+from functools import cache
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+
+class AvatarSettings(ServiceSettings):
+    """What a deployer may turn. Sizes in bytes and pixels."""
+
+    model_config = SettingsConfigDict(env_prefix="AVATAR_", extra="ignore", frozen=True)
+
+    max_photo_bytes: int = Field(default=25_000_000, ge=1_000)
+    max_photo_pixels: int = Field(default=60_000_000, ge=10_000)
+    """Width × height as the file declares them; 60 megapixels decode to 180 MB. Phones of 2026 make up to 50."""
+    working_edge: int = Field(default=2_560, ge=512, le=8_192)
+    """A photo is reduced to this longest edge before anything else is done to it."""
+    seed_style: str = "moods"
+    """The style of a bare `seed`: no licence to name (CC0), and it claims nothing about anybody's looks."""
+    portrait_style: str = "poster"
+    model_threads: int = Field(default=1, ge=1, le=16)
+    """Threads a model may use; the pool children are the parallelism."""
+
+
+@cache
+def settings() -> AvatarSettings:
+    """The settings, read once per process."""
+    return AvatarSettings()
