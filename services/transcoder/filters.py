@@ -1,0 +1,31 @@
+"""The filter graph: one decoded picture in, every size out. Pure."""
+
+from collections.abc import Sequence
+
+from services.transcoder.ladder import Size
+from services.transcoder.probe import Video
+
+TONE_MAP = (
+    "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709,tonemap=tonemap=hable:desat=0,"
+    "zscale=transfer=bt709:matrix=bt709:range=limited,format=yuv420p"
+)
+"""High dynamic range to BT.709: in linear light, by Hable's curve (J. Hable, "Uncharted 2: HDR Lighting", GDC 2010)."""
+
+
+def graph(video: Video, sizes: Sequence[Size], last: Sequence[str] = ("format=yuv420p",)) -> str:
+    """A -filter_complex from stream `video` to pads [v0], [v1] … in the order of `sizes`; `last` ends each chain.
+
+    FFmpeg turns a rotated picture upright before the graph sees it, so sizes are upright ones. Tone mapping is dear, so it
+    happens once, at the largest size.
+    """
+    before = ["bwdif=mode=send_frame:deint=interlaced"] if video.interlaced else []
+    if video.hdr:
+        before += [_scale(sizes[0]), TONE_MAP]
+    outputs = "".join(f"[s{number}]" for number in range(len(sizes)))
+    head = ",".join([*before, f"split={len(sizes)}"])
+    chains = [f"[s{number}]{_scale(size)},setsar=1:1,{','.join(last)}[v{number}]" for number, size in enumerate(sizes)]
+    return ";".join([f"[0:{video.index}]{head}{outputs}", *chains])
+
+
+def _scale(size: Size) -> str:
+    return f"scale={size.width}:{size.height}:flags=bicubic"

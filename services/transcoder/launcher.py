@@ -1,0 +1,57 @@
+"""Run as a script between the worker and FFmpeg: sets the limits, then becomes FFmpeg.
+
+Limits belong to the process they limit, and the safe place to set them is a fresh process: `preexec_fn` runs Python between
+fork and exec, which deadlocks where the parent has threads (the telemetry exporter is one). This costs about 15 ms a start.
+
+It is started as `python -I -S launcher.py SPEC PROGRAM ARGUMENT…`; SPEC is JSON: `parent` (the pid that must outlive us),
+`nice`, and `limits` (resource name → soft limit). Standard library only; it imports nothing of this project. A stronger
+sandbox (Landlock) has its place here, just before the exec.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal this process gets when the thread that made it dies. Linux only; it survives an exec."""
+
+
+def die_with(parent: int) -> None:
+    """Be SIGKILLed when the worker's child dies, even by SIGKILL, so that no FFmpeg is left working for nobody."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call above
+        os._exit(1)
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Lower soft and hard limits to those given. CPU gets two more seconds until the hard one, which is a SIGKILL."""
+    for name, wanted in limits.items():
+        number = getattr(resource, f"RLIMIT_{name.upper()}")
+        _, ceiling = resource.getrlimit(number)
+        hard = wanted + 2 if name == "cpu" else wanted
+        if ceiling != resource.RLIM_INFINITY:
+            wanted, hard = min(wanted, ceiling), min(hard, ceiling)  # noqa: PLW2901 - a limit can only be lowered
+        with contextlib.suppress(OSError, ValueError):  # macOS has no RLIMIT_AS to speak of
+            resource.setrlimit(number, (wanted, hard))
+
+
+def main() -> None:
+    """Become the program."""
+    spec = json.loads(sys.argv[1])
+    die_with(spec["parent"])
+    limit(spec["limits"])
+    os.nice(spec["nice"])
+    try:
+        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - a path that binary.py chose; no shell
+    except OSError as error:
+        sys.exit(f"cannot start {os.path.basename(sys.argv[2])}: {error.strerror}")  # noqa: PTH119 - pathlib would double the start-up time
+
+
+if __name__ == "__main__":
+    main()

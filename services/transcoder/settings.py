@@ -1,0 +1,51 @@
+"""Settings of the transcoder service: `TRANSCODER_*`."""
+
+from functools import cache
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+
+class TranscoderSettings(ServiceSettings):
+    """Where the binaries are, how much a source may ask for, and when a silent FFmpeg counts as hung."""
+
+    model_config = SettingsConfigDict(env_prefix="TRANSCODER_", extra="ignore", frozen=True)
+
+    ffmpeg: str = ""
+    """Path or name of an FFmpeg to use instead of the wheel's."""
+    ffprobe: str = ""
+    packager: str = ""
+
+    threads: int = Field(default=0, ge=0, le=64)
+    """Encoder threads of one FFmpeg; 0: one for each CPU this process may use."""
+    nice: int = Field(default=5, ge=0, le=19)
+    """Encoding yields to the machine's other work by this much."""
+    stall_seconds: float = Field(default=60.0, gt=0)
+    """An FFmpeg that neither progresses nor writes for so long is killed, and the job tried again."""
+    memory_mb: int = Field(default=8_192, ge=512)
+    """Address space of one FFmpeg. Far above what it needs (a ladder takes 0.5 GB): it stops the absurd, no more."""
+    max_output_bytes: int = Field(default=64 * 2**30, gt=0)
+    """The largest single file that an FFmpeg may write."""
+    max_error_rate: float = Field(default=0.01, ge=0, le=1)
+    """Share of undecodable frames above which a source counts as damaged (FFmpeg's own default, 2/3, passes garbage)."""
+
+    max_source_bytes: int = Field(default=20 * 2**30, gt=0)
+    """The largest source that is fetched from a URL."""
+    max_pixels: int = Field(default=8_192 * 4_320, gt=0)
+    """Width × height of a frame."""
+    max_duration: float = Field(default=12 * 3_600.0, gt=0)
+    """Seconds of media."""
+    max_frame_rate: float = Field(default=300.0, gt=0)
+    max_streams: int = Field(default=64, ge=1)
+    probe_seconds: float = Field(default=30.0, gt=0)
+    """Wall clock of one probe."""
+    fetch_private: bool = False
+    """Whether `https://` sources may lie at private addresses. Off: a source URL must not reach into your network."""
+
+
+@cache
+def settings() -> TranscoderSettings:
+    """This process's settings, read once. Raises SettingsError or pydantic's ValidationError for contradictory ones."""
+    return TranscoderSettings()
