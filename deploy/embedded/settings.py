@@ -1,0 +1,38 @@
+"""What the embedded home reads from the environment. Everything has a default: `make up` needs no configuration."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = int
+"""0 stands for any free port; runtime.json says which it became."""
+
+
+class EmbeddedSettings(BaseSettings):
+    """`COUNTERFOIL_*`, and the one variable of the mailer that decides whether a mail catcher is needed."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True, populate_by_name=True)
+
+    home: Path = Path(".counterfoil")
+    host: str = "127.0.0.1"
+    port: Port = Field(default=8000, ge=0, le=65_535)
+    redis_url: str = ""
+    """Set: this is the ledger, and no server is started."""
+    smtp_url: str = Field(default="", validation_alias="MAILER_SMTP_URL")
+    """Set: this is the relay, and no mail catcher is started."""
+    catcher_http_port: Port = Field(default=8025, ge=0, le=65_535)
+    catcher_smtp_port: Port = Field(default=1025, ge=0, le=65_535)
+    ledger_port: Port = Field(default=0, ge=0, le=65_535)
+    """0: a free port, kept over restarts as long as nobody else takes it."""
+    ledger_fsync: Literal["always", "everysec", "no"] = "always"
+    """`always` is what makes a 202 a promise; docs/adr/0001 has the measurement."""
+    ledger_server: str = ""
+    """Path of a valkey-server or redis-server to use instead of the one that would be found."""
+    log_level: str = "info"
+
+    @field_validator("home")
+    @classmethod
+    def _home_is_absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
