@@ -1,0 +1,14 @@
+"""The servers that the integration tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import redis_server, running
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis or Valkey of this test session's own, without AOF; tests keep apart by their key prefixes or databases."""
+    with running(redis_server(tmp_path_factory.mktemp("redis"))) as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
