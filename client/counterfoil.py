@@ -10,7 +10,7 @@ import httpx
 
 from client import downloads, events, submitting, uploads, waiting
 from client.errors import JobFailedError
-from client.models import Event, Job, JobArtifact, Trace
+from client.models import Event, Job, JobArtifact, Service, Trace
 from client.operating import DeadLetters, Keys
 from client.pages import items, listed
 from client.transport import Transport
@@ -168,9 +168,9 @@ class Counterfoil:
 
     # -- the platform -------------------------------------------------------------------------------------------------
 
-    def services(self) -> list[dict[str, Any]]:
-        """Every service: its commands, catalogue, queues, counts and workers, as the gateway shows them."""
-        return listed(self.transport.request("GET", "/v1/services").json())
+    def services(self) -> list[Service]:
+        """Every service: its commands, catalogue, queues, counts and workers."""
+        return [Service.model_validate(item) for item in listed(self.transport.request("GET", "/v1/services").json())]
 
     def readiness(self) -> dict[str, Any]:
         """What `/readyz` answers. Raises UnavailableError where ledger or broker does not answer, and says which; tries once."""

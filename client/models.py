@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from shared.contracts.states import State
 
@@ -132,15 +132,48 @@ class ApiKey(Model):
     revoked_at: datetime | None = None
 
 
-class Span(Model):
-    """One step of a trace; `start` and `end` in RFC 3339."""
+class Queue(Model):
+    """One queue of a service; `oldest_age` is in seconds, 0 where nothing waits."""
 
-    span_id: str
-    parent_id: str | None = None
+    name: str
+    depth: int = 0
+    oldest_age: float = 0.0
+
+
+class Worker(Model):
+    """One worker process: `slots` jobs at once, `busy` of them now, listening on `queues`."""
+
+    name: str
+    host: str = ""
+    pid: int = 0
+    slots: int = 0
+    busy: int = 0
+    heartbeat_at: datetime | None = None
+    queues: list[str] = []
+
+
+class Service(Model):
+    """A service as `GET /v1/services` shows it; its commands and catalogue are in `model_extra`."""
+
+    name: str
+    title: str = ""
+    queues: list[Queue] = []
+    running: int = 0
+    retrying: int = 0
+    dead_letters: int = 0
+    workers: list[Worker] = []
+
+
+class Span(Model):
+    """One step of a trace; `start` is comparable within the trace, `links` names spans that led to this one."""
+
+    span_id: str = Field(validation_alias=AliasChoices("span_id", "span"))
+    parent_id: str | None = Field(default=None, validation_alias=AliasChoices("parent_id", "parent_span_id", "parent"))
     name: str
     service: str = ""
+    start: int | float | str = 0
     duration_ms: float | None = None
-    status: str | None = None
+    error: str | None = None
 
 
 class Trace(Model):

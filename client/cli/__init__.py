@@ -1,0 +1,1 @@
+"""The `counterfoil` command: one module per group of subcommands, assembled in `main`."""

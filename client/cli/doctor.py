@@ -1,0 +1,86 @@
+"""`counterfoil doctor`: what is wrong with an installation, and what to do, a sentence each."""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from client.cli.session import OK, UNSUCCESSFUL, Session
+from client.errors import ApiError, ClientError, UnreachableError
+from client.models import Service, Worker
+
+if TYPE_CHECKING:
+    from client.cli.session import SubParsers
+
+STALE = timedelta(seconds=30)
+"""A worker tells of itself every few seconds: after this it is taken for gone."""
+STUCK = 300.0
+"""Seconds that a job may wait in a queue before somebody should look."""
+
+
+def register(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser("doctor", help="check the installation and say what to do", parents=[shared])
+    parser.description = "Check gateway, ledger, broker, workers, queues and dead letters. Exits 1 where something is wrong."
+    parser.set_defaults(run=doctor)
+
+
+def doctor(session: Session) -> int:
+    """Print a line for each thing looked at; 1 where one of them needs somebody."""
+    try:
+        found = list(_gateway(session))
+        services = session.client.services()
+    except UnreachableError as error:
+        return _report(session, [str(error)], [])
+    except ApiError as error:
+        return _report(session, [*found, f"The gateway refuses this API key or call: {error}"], [])
+    found += findings(services, datetime.now(UTC))
+    return _report(session, found, services)
+
+
+def findings(services: Iterable[Service], now: datetime) -> Iterator[str]:
+    """What is wrong with the services at the time `now`."""
+    none = True
+    for service in services:
+        none = False
+        live = [worker for worker in service.workers if not _stale(worker, now)]
+        for worker in service.workers:
+            if worker not in live:
+                yield f"{service.name}: worker {worker.name} on {worker.host} was last heard of at {worker.heartbeat_at}; restart it."
+        if not live:
+            yield f"{service.name}: no worker is running, so its jobs wait; start one (`make up`, or scale the service up)."
+        heard = {queue for worker in live for queue in worker.queues}
+        for queue in service.queues:
+            if live and heard and queue.name not in heard:
+                yield f"{service.name}: no worker listens on the queue {queue.name}; start one with --queues {queue.name}."
+            if queue.oldest_age > STUCK:
+                yield f"{service.name}: a job has waited {queue.oldest_age:.0f} s in {queue.name} ({queue.depth} wait); add workers."
+        if service.dead_letters:
+            yield f"{service.name}: {service.dead_letters} dead letters; see `counterfoil dead-letters list --service {service.name}`."
+    if none:
+        yield "The gateway knows no service; is this a whole installation?"
+
+
+def _gateway(session: Session) -> Iterator[str]:
+    try:
+        session.client.readiness()
+    except UnreachableError:
+        raise
+    except ClientError as error:
+        yield f"The gateway is not ready: {error}"
+
+
+def _stale(worker: Worker, now: datetime) -> bool:
+    return worker.heartbeat_at is not None and now - worker.heartbeat_at > STALE
+
+
+def _report(session: Session, found: list[str], services: list[Service]) -> int:
+    if session.as_json:
+        session.show_json({"ok": not found, "findings": found})
+        return UNSUCCESSFUL if found else OK
+    for sentence in found:
+        session.say(f"✗ {sentence}")
+    if not found:
+        workers = sum(len(service.workers) for service in services)
+        session.say(f"✓ Gateway, ledger and broker answer; {len(services)} services, {workers} workers, no dead letters, nothing stuck.")
+    return UNSUCCESSFUL if found else OK

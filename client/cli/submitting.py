@@ -1,0 +1,154 @@
+"""Subcommands that hand over work: avatar, mail, transcode, submit."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from client.cli.jobs import finish, follow
+from client.cli.live import bars
+from client.cli.options import add_options, body_of, options_of, read_text
+from client.cli.session import OK, Session
+from client.errors import ClientError
+
+if TYPE_CHECKING:
+    from client.cli.session import SubParsers
+
+
+def register(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    _avatar(commands.add_parser("avatar", help="draw avatars from a prompt, a seed or a photo", parents=[shared]))
+    _mail(commands.add_parser("mail", aliases=["mailing"], help="mail many people, each with a mail of their own", parents=[shared]))
+    _transcode(commands.add_parser("transcode", help="transcode a video", parents=[shared]))
+    any_kind = commands.add_parser("submit", help="submit any kind of job with a JSON body", parents=[shared])
+    any_kind.add_argument("kind", help="avatar, mailing, transcode, or a kind such as avatar.generate.v1")
+    any_kind.add_argument(
+        "body", nargs="+", help="a JSON file, a JSON object, - for standard input, or name=value …; name=@FILE uploads the file"
+    )
+    add_options(any_kind, watch_by_default=False)
+    any_kind.set_defaults(run=submit)
+
+
+def _avatar(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Draw avatars from exactly one of a prompt, a seed and a photo."
+    parser.add_argument("prompt", nargs="?", help='such as "a grumpy robot with an antenna"')
+    parser.add_argument("--seed", help="always the same picture for the same text, such as a mail address")
+    parser.add_argument("--photo", type=Path, metavar="FILE", help="a portrait to make an avatar of")
+    parser.add_argument("--style", help="see `counterfoil services --json` for the styles")
+    parser.add_argument("--variants", type=int, metavar="N", help="how many pictures, 1-16")
+    parser.add_argument("--size", type=int, metavar="PX", help="edge of the square, 16-2048")
+    parser.add_argument("--format", choices=("png", "webp", "avif", "jpeg", "svg"))
+    parser.add_argument("--background", help="#rrggbb or transparent")
+    parser.add_argument("--random-seed", type=int, metavar="N", help="the same pictures again")
+    add_options(parser, watch_by_default=True)
+    parser.set_defaults(run=avatar)
+
+
+def _mail(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Mail many people. Subject and bodies are Jinja templates; each recipient's columns are their variables."
+    parser.add_argument(
+        "--from", dest="sender", required=True, metavar="ADDRESS", help='such as news@example.com or "News <news@example.com>"'
+    )
+    parser.add_argument("--subject", required=True)
+    parser.add_argument("--html", type=Path, metavar="FILE")
+    parser.add_argument("--text", type=Path, metavar="FILE")
+    parser.add_argument("--recipients", type=Path, metavar="FILE", help="CSV with a header row that has email, or JSON lines")
+    parser.add_argument("--to", action="append", default=[], metavar="EMAIL", help="one recipient; may be given several times")
+    parser.add_argument("--reply-to", metavar="EMAIL")
+    parser.add_argument("--list-unsubscribe", metavar="URL")
+    parser.add_argument("--attach", action="append", default=[], type=Path, metavar="FILE")
+    parser.add_argument("--rate", dest="rate_per_second", type=float, metavar="N", help="at most this many mails a second")
+    parser.add_argument("--batch-size", type=int, metavar="N")
+    parser.add_argument("--dry-run", action="store_true", default=None, help="render everything, send nothing")
+    add_options(parser, watch_by_default=True)
+    parser.set_defaults(run=mail)
+
+
+def _transcode(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Transcode a local file, which is uploaded, or an https:// or s3:// URL."
+    parser.add_argument("source", metavar="FILE|URL")
+    parser.add_argument(
+        "--preset", dest="presets", action="append", help="mp4-480p, mp4-720p, mp4-1080p, hls or audio; may be given several times"
+    )
+    parser.add_argument("--start", type=float, metavar="SECONDS", help="begin here")
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="and take this much")
+    parser.add_argument("--no-poster", dest="poster", action="store_false", default=None, help="make no poster picture")
+    add_options(parser, watch_by_default=True)
+    parser.set_defaults(run=transcode)
+
+
+def avatar(session: Session) -> int:
+    """`counterfoil avatar`."""
+    args = session.args
+    body = given(args, "prompt", "seed", "style", "variants", "size", "format", "background", "random_seed")
+    if sum(source is not None for source in (args.prompt, args.seed, args.photo)) != 1:
+        raise ClientError("Give exactly one of a prompt, --seed and --photo.")
+    if args.photo:
+        body["photo"] = send_file(session, args.photo)
+    return hand_over(session, "avatars", body)
+
+
+def mail(session: Session) -> int:
+    """`counterfoil mail`."""
+    args = session.args
+    if bool(args.recipients) == bool(args.to):
+        raise ClientError("Give the recipients either with --recipients FILE or with --to ADDRESS.")
+    if not (args.html or args.text):
+        raise ClientError("Give --html, --text or both: a mail needs a body.")
+    body = given(args, "subject", "list_unsubscribe", "rate_per_second", "batch_size", "dry_run")
+    body["from"] = mailbox(args.sender)
+    body |= {name: read_text(getattr(args, name)) for name in ("html", "text") if getattr(args, name)}
+    if args.reply_to:
+        body["reply_to"] = mailbox(args.reply_to)
+    if args.attach:
+        body["attachments"] = [{"upload": send_file(session, path), "name": path.name} for path in args.attach]
+    body["recipients"] = [{"email": email} for email in args.to] or send_file(session, args.recipients)
+    return hand_over(session, "mailings", body)
+
+
+def transcode(session: Session) -> int:
+    """`counterfoil transcode`."""
+    args = session.args
+    body = given(args, "presets", "poster")
+    clip = given(args, "start", "duration")
+    if clip:
+        body["clip"] = clip
+    body["source"] = args.source if "://" in args.source else send_file(session, Path(args.source))
+    return hand_over(session, "transcodes", body)
+
+
+def submit(session: Session) -> int:
+    """`counterfoil submit`."""
+    words = session.args.body
+    body, files = body_of([Path("/dev/stdin").read_text(encoding="utf-8")] if words == ["-"] else words)
+    uploads = {name: send_file(session, path) for name, path in files.items()}
+    return hand_over(session, session.args.kind, {**body, **uploads})
+
+
+def hand_over(session: Session, kind: str, body: dict[str, Any]) -> int:
+    """Submit, and then what the options say: return at once, or follow to the end and download."""
+    args = session.args
+    job = session.client.submit(kind, body, idempotency_key=args.idempotency_key, options=options_of(args) or None)
+    if not (args.watch or args.output):
+        if session.as_json:
+            session.show_json(job)
+        else:
+            session.say(job.id)
+        return OK
+    return finish(session, [follow(session, job)], args.output)
+
+
+def send_file(session: Session, path: Path) -> str:
+    """Upload a file with a bar and return its id."""
+    with bars(session.err) as shown:
+        return session.client.upload(path, on_progress=shown.bytes(f"upload {path.name}"))
+
+
+def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The arguments that were given, by name."""
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def mailbox(text: str) -> dict[str, str]:
+    """`Name <address>` or an address, as the API's object."""
+    name, angle, rest = text.rpartition("<")
+    return {"email": rest.rstrip("> "), "name": name.strip(' "')} if angle else {"email": text.strip()}
