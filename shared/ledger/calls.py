@@ -1,0 +1,255 @@
+"""What one can say to a ledger, without saying how: each function builds a `Call`, which `store` runs, sync or async.
+
+A call names its script, its arguments and how to read the answer. All times are Unix milliseconds, durations too, unless the
+name says otherwise.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from shared.contracts.events import JobEvent
+from shared.contracts.states import State
+from shared.errors import StaleTokenError
+from shared.job import ChildPolicy
+from shared.ledger.record import JobRecord, pairs
+
+T = TypeVar("T")
+Arg = str | int | float
+IDEMPOTENCY_TTL = 86_400
+PARENT_EVENT_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One script with its arguments; `parse` turns the reply (text, lists of text) into what the caller wants."""
+
+    script: str
+    args: tuple[Arg, ...]
+    parse: Callable[[Any], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A word and what belongs to it: ('accepted', id), ('mismatch', ''), ('conflict', state), and so on."""
+
+    word: str
+    detail: str = ""
+
+
+def _answer(reply: Sequence[str]) -> Answer:
+    return Answer(reply[0], reply[1] if len(reply) > 1 else "")
+
+
+def _state(reply: Sequence[str]) -> State:
+    if reply[0] == "stale":
+        raise StaleTokenError("the ledger refused the write: this attempt no longer holds the job")
+    return State(reply[1])
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """Everything a new job's record holds. `request` is the command's JSON, or '' with `request_blob` where it is large."""
+
+    id: str
+    kind: str
+    tenant: str
+    queue: str
+    request: str
+    bell: str = ""
+    request_blob: str = ""
+    inputs: str = ""
+    labels: Mapping[str, str] | None = None
+    trace: Mapping[str, str] | None = None
+    run_at: int | None = None
+    expires_at: int | None = None
+    max_attempts: int | None = None
+    webhook: str = ""
+
+    def fields(self) -> list[Arg]:
+        """Field, value, field, value …: only what is set."""
+        known: dict[str, Arg | None] = {
+            "kind": self.kind,
+            "tenant": self.tenant,
+            "queue": self.queue,
+            "request": self.request,
+            "bell": self.bell,
+            "request_blob": self.request_blob,
+            "inputs": self.inputs,
+            "labels": json.dumps(dict(self.labels)) if self.labels else None,
+            "trace": json.dumps(dict(self.trace)) if self.trace else None,
+            "run_at": self.run_at,
+            "expires": self.expires_at,
+            "max": self.max_attempts,
+            "webhook": self.webhook,
+        }
+        return [item for name, value in known.items() if value not in (None, "") for item in (name, value)]
+
+
+def accept(job: NewJob, *, idempotency: tuple[str, str] | None = None, unique: str = "", unique_ttl: int = 0, cap: int = 0) -> Call[Answer]:
+    """Accept a job. `idempotency` is (tenant-scoped key, hex hash of the body).
+
+    Answers: accepted (id), replayed (id, or the JSON of a remembered problem), mismatch, unique (the holder's id), full (depth).
+    """
+    key, digest = idempotency or ("", "")
+    head: list[Arg] = [job.id, key, digest, IDEMPOTENCY_TTL, unique, unique_ttl, cap]
+    return Call("accept", (*head, *job.fields()), _answer)
+
+
+def remember(key: str, digest: str, answer: str) -> Call[Answer]:
+    """Keep a final 4xx for its idempotency key. Answers: remembered, replayed, mismatch."""
+    return Call("remember", (key, digest, IDEMPOTENCY_TTL, answer), _answer)
+
+
+def claim(job_id: str, *, worker: str, pid: int, lease_ms: int, nonce: str) -> Call[JobRecord | Answer]:
+    """Claim a job: its record, or the word that says why this doorbell is to be ignored."""
+
+    def parse(reply: Any) -> JobRecord | Answer:
+        record = JobRecord.parse(job_id, reply[1]) if reply[0] == "claimed" else None
+        return record or _answer(reply)
+
+    return Call("claim", (job_id, worker, pid, lease_ms, nonce), parse)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A job that a worker holds, as its parent process sees it."""
+
+    id: str
+    token: int
+    pid: int
+    state: State
+
+
+def renew(worker: str, *, lease_ms: int, info: Mapping[str, Any], ttl_s: int = 60) -> Call[list[Held]]:
+    """Renew all leases of a worker, with its heartbeat. Answers what it holds."""
+    return Call(
+        "renew",
+        (worker, lease_ms, json.dumps(dict(info)), ttl_s),
+        lambda reply: [Held(item[0], int(item[1]), int(item[2] or 0), State(item[3])) for item in reply],
+    )
+
+
+def progress(job_id: str, token: int, fraction: float, body: Mapping[str, Any], *, event: bool) -> Call[State]:
+    """Note how far a job is; the state comes back, so that a cancel is learnt on the way. Raises StaleTokenError."""
+    args = (job_id, token, f"{fraction:.6f}", json.dumps(dict(body)), "1" if event else "0", PARENT_EVENT_MS)
+    return Call("progress", args, _state)
+
+
+def succeed(job_id: str, token: int, result: str, artifacts: str) -> Call[State]:
+    """End a job well. Raises StaleTokenError."""
+    return Call("succeed", (job_id, token, result, artifacts, PARENT_EVENT_MS), _state)
+
+
+def fail(job_id: str, token: int, error: Mapping[str, Any], *, retryable: bool, delay_ms: int, policy_attempts: int) -> Call[State]:
+    """An attempt failed: retry later or dead-letter, as budget and policy say. Raises StaleTokenError."""
+    return Call("fail", (job_id, token, json.dumps(dict(error)), "1" if retryable else "0", delay_ms, policy_attempts), _state)
+
+
+def lose(job_id: str, token: int, *, budget: int, why: Mapping[str, Any]) -> Call[State]:
+    """The job's process died. Raises StaleTokenError."""
+    return Call("lose", (job_id, token, budget, json.dumps(dict(why))), _state)
+
+
+def release(job_id: str, token: int, reason: str) -> Call[State]:
+    """Give a job back without burning an attempt. Raises StaleTokenError."""
+    return Call("release", (job_id, token, reason), _state)
+
+
+def canceled(job_id: str, token: int) -> Call[State]:
+    """The handler stopped on a cancel. Raises StaleTokenError."""
+    return Call("canceled", (job_id, token), _state)
+
+
+def cancel(job_id: str, tenant: str, reason: str = "cancelled on request") -> Call[Answer]:
+    """Ask for a cancel. Answers: ok (state), done (state), unknown."""
+    return Call("cancel", (job_id, tenant, reason), _answer)
+
+
+def spawn(parent: str, token: int, children: Iterable[tuple[int, Sequence[Arg]]]) -> Call[State]:
+    """Make children: (index, fields as of `NewJob.fields` plus parent, index, weight). Raises StaleTokenError."""
+    args: list[Arg] = [parent, token]
+    for index, fields in children:
+        args += [index, len(fields), *fields]
+    return Call("spawn", tuple(args), _state)
+
+
+def suspend(parent: str, token: int, *, total: int, weight: float, on_failure: ChildPolicy) -> Call[State]:
+    """All children are made; sleep until they are done. Raises StaleTokenError."""
+    return Call("suspend", (parent, token, total, weight, on_failure), _state)
+
+
+def reconcile(*, budget: int, most: int, depths: Mapping[str, int]) -> Call[tuple[int, int, int, int]]:
+    """One look: (due, leases expired, deadlines passed, rung again). A depth of -1 is counted by the script itself."""
+    args: list[Arg] = [budget, most]
+    for queue, depth in depths.items():
+        args += [queue, depth]
+    return Call("reconcile", tuple(args), lambda reply: (int(reply[0]), int(reply[1]), int(reply[2]), int(reply[3])))
+
+
+def redrive(job_id: str, tenant: str, *, request: str = "", bell: str = "") -> Call[Answer]:
+    """Open a new epoch. Answers: ok, conflict (state), unknown."""
+    return Call("redrive", (job_id, tenant, request, bell), _answer)
+
+
+def read(job_id: str) -> Call[JobRecord | None]:
+    """The whole record with its attempt log."""
+    return Call("read", (job_id,), lambda reply: JobRecord.parse(job_id, reply[0], reply[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some of a job's events, with the job's state and its last event's number ('' and 0: no such job)."""
+
+    state: str
+    last: int
+    events: list[JobEvent]
+
+
+def events(job_id: str, *, after: int = 0, most: int = 500) -> Call[EventPage]:
+    """Events with numbers above `after`."""
+    return Call(
+        "events",
+        (job_id, after, most),
+        lambda reply: EventPage(reply[0], int(reply[1]), [JobEvent.model_validate_json(line) for line in reply[2]]),
+    )
+
+
+def children(parent: str, *, start: int, most: int = 200) -> Call[list[tuple[int, State, Any, Any, Any]]]:
+    """How children ended: (index, state, result, error, artifacts), the last three as JSON values or None."""
+
+    def parse(reply: Any) -> list[tuple[int, State, Any, Any, Any]]:
+        def value(text: str) -> Any:
+            return json.loads(text) if text else None
+
+        return [(int(r[0]), State(r[1]), value(r[2]), value(r[3]), value(r[4])) for r in reply]
+
+    return Call("children", (parent, start, most), parse)
+
+
+def jobs(tenant: str, *, state: str = "", cursor: str = "", most: int = 50) -> Call[list[JobRecord]]:
+    """A tenant's jobs, newest first."""
+    return Call("jobs", (tenant, state, cursor, most), lambda reply: [job for r in reply if (job := JobRecord.parse(r[0], r[1]))])
+
+
+def delete(job_id: str, tenant: str) -> Call[Answer]:
+    """Forget a done job. Answers: ok, conflict (state), unknown."""
+    return Call("delete", (job_id, tenant), _answer)
+
+
+def stats(queues: Sequence[str]) -> Call[dict[str, Any]]:
+    """One look at a service: queues, states, dead, due, workers, counters, catalogue."""
+
+    def parse(reply: Any) -> dict[str, Any]:
+        return {
+            "queues": {q: {"depth": int(depth), "oldest_age": int(age) / 1000} for q, depth, age in reply[0]},
+            "states": {name: int(n) for name, n in pairs(reply[1]).items()},
+            "dead_letters": int(reply[2]),
+            "due": int(reply[3]),
+            "workers": [{**json.loads(info), "heartbeat_at": int(float(at)), "busy": int(busy)} for info, at, busy in reply[4]],
+            "counters": {name: int(n) for name, n in pairs(reply[5]).items()},
+            "catalogue": json.loads(reply[6]) if reply[6] else {},
+        }
+
+    return Call("stats", tuple(queues), parse)

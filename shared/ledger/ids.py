@@ -1,0 +1,39 @@
+"""Job ids: the service's name, an underscore, a ULID (https://github.com/ulid/spec): sortable by time, unguessable enough.
+
+Within one millisecond ids of one process still sort in the order they were made (the random part is counted up).
+"""
+
+import os
+import threading
+import time
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_lock = threading.Lock()
+_last = [0, 0]
+
+
+def _encode(value: int, length: int) -> str:
+    out = []
+    for _ in range(length):
+        out.append(ALPHABET[value & 31])
+        value >>= 5
+    return "".join(reversed(out))
+
+
+def ulid(now_ms: int | None = None) -> str:
+    """26 characters of Crockford's base 32: 48 bits of time, 80 of randomness."""
+    now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    with _lock:
+        _last[1] = _last[1] + 1 if now == _last[0] else int.from_bytes(os.urandom(10)) >> 1
+        _last[0] = now
+        return _encode(now, 10) + _encode(_last[1], 16)
+
+
+def new(service: str) -> str:
+    """A new job id of this service."""
+    return f"{service}_{ulid()}"
+
+
+def service_of(job_id: str) -> str:
+    """The service that a job id belongs to: that is where to look it up."""
+    return job_id.partition("_")[0]

@@ -1,0 +1,5 @@
+-- The worker's parent saw the child die. ARGV: id, token, crash budget, why (JSON)
+local r = load(ARGV[3])
+if not holds(r, ARGV[4]) then return {'stale'} end
+crash(r, ARGV[5], ARGV[6])
+return {'ok', r.state}

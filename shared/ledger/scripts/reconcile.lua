@@ -1,0 +1,54 @@
+-- One level-triggered look at the state: the retry engine, the delay queue and the crash recovery.
+-- ARGV: crash budget, how many of each at most, then queue, messages in the broker (-1: count here), …
+local budget, most = ARGV[3], tonumber(ARGV[4])
+local due, expired, late, rung = 0, 0, 0, 0
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', int(NOW), 'LIMIT', 0, most)) do
+  local r = load(id)
+  if r and r.lease ~= 0 then
+    crash(r, budget, '{"reason":"the lease expired: its worker was lost or cut off"}')
+    expired = expired + 1
+  else
+    redis.call('ZREM', P .. 'leases', id)
+  end
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', int(NOW), 'LIMIT', 0, most)) do
+  local r = load(id)
+  redis.call('ZREM', P .. 'deadlines', id)
+  if r and r.state == 'queued' and r.attempt == 0 then
+    terminate(r, 'expired', '{"reason":"not started by expires_at"}')
+    late = late + 1
+  end
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', int(NOW), 'LIMIT', 0, most)) do
+  local r = load(id)
+  redis.call('ZREM', P .. 'due', id)
+  if r and (r.state == 'retrying' or r.state == 'queued') then
+    queue_again(r, false)
+    due = due + 1
+  end
+end
+-- L3: where the broker holds fewer messages than the ledger has queued jobs, at two looks in a row, ring the missing number again, oldest first.
+for i = 5, #ARGV, 2 do
+  local queue, depth = ARGV[i], tonumber(ARGV[i + 1])
+  if depth < 0 then depth = redis.call('LLEN', queue) end
+  local ready = P .. 'ready:' .. queue
+  local missing = redis.call('ZCARD', ready) - depth
+  local short = 0
+  if missing > 0 then short = redis.call('HINCRBY', P .. 'looks', queue, 1) else redis.call('HDEL', P .. 'looks', queue) end
+  if short >= 2 then
+    redis.call('HDEL', P .. 'looks', queue)
+    for _, id in ipairs(redis.call('ZRANGE', ready, 0, math.min(missing, most) - 1)) do
+      local r = load(id)
+      if r and (r.state == 'queued' or r.wait == 'woken') then
+        local waited = redis.call('ZSCORE', ready, id)
+        ring(r, false)
+        redis.call('ZADD', ready, waited, id) -- a repeat does not make it younger
+        rung = rung + 1
+      else
+        redis.call('ZREM', ready, id)
+      end
+    end
+    if rung > 0 then count('rung_again', rung) end
+  end
+end
+return {due, expired, late, rung}

@@ -1,0 +1,10 @@
+-- ARGV: id, token, result (JSON), artifacts (JSON), parent-event interval ms
+local r = load(ARGV[3])
+if r and r.last == 'succeed' .. ARGV[4] then return {'ok', r.state} end -- the same call, sent again after a lost answer
+if not holds(r, ARGV[4]) then return {'stale'} end
+log_attempt(r, 'succeeded', nil)
+tell_parent(r, 1, 'children', ARGV[7])
+set(r, 'result', ARGV[5], 'artifacts', ARGV[6], 'frac', '1', 'last', 'succeed' .. ARGV[4])
+redis.call('HDEL', job_key(r.id), 'error', 'reason')
+terminate(r, 'succeeded', '{"result":' .. (string.len(ARGV[5]) <= 8192 and ARGV[5] or 'null') .. '}')
+return {'ok', 'succeeded'}
