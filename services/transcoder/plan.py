@@ -35,8 +35,10 @@ class Plan:
     """Attempts at a poster, one after the other until one leaves a picture."""
     duration: float | None
     """Seconds of media that the outputs will last; None where the source does not say."""
+    slack: float | None
+    """Seconds by which an output may be shorter; None where the source's own figure is too vague to hold anybody to it."""
     frames: int | None
-    """Frames that the outputs will have, where that is known before."""
+    """Frames that will be read from the source, where that is known before."""
     cpu_seconds: int
     notes: tuple[str, ...] = field(default=())
     """What was decided for the user, in sentences."""
@@ -62,6 +64,7 @@ def make(request: Transcode, found: Probe, settings: TranscoderSettings, threads
         encode=tuple(encode(pictures, found, clip, settings, threads=threads, sound_file=sound_file)),
         posters=_posters(found, clip.start + (duration or 0) * POSTER_AT, settings) if request.poster else (),
         duration=duration,
+        slack=_slack(found),
         frames=_frames(found) if whole else None,
         cpu_seconds=cpu_budget(found, duration or settings.max_duration, len(pictures)),
         notes=tuple(notes),
@@ -120,6 +123,15 @@ def _frames(found: Probe) -> int | None:
     if video is None or video.frames is None or video.duration is None or not video.rate:
         return None
     return video.frames if abs(video.frames - video.duration * float(video.rate)) <= 1 else None
+
+
+def _slack(found: Probe) -> float | None:
+    """An MP4's index is exact; a Matroska header's duration is that of its longest stream; other formats estimate."""
+    if found.video is None:
+        return None
+    if "mov" in found.container and found.video.duration and found.video.rate:
+        return 2 / float(found.video.rate) + 0.05
+    return 1.0 + 0.02 * (found.duration or 0) if "matroska" in found.container else None
 
 
 def cpu_budget(found: Probe, duration: float, renditions: int) -> int:

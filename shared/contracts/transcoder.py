@@ -33,7 +33,10 @@ class Output(Result):
 
 
 class TranscodeResult(Result):
-    """What was read (`source` is the probe), what was made, and how fast (`speed` is × real time)."""
+    """What was read (`source` is the probe), what was made, and how fast (`speed` is × real time).
+
+    `notes` are sentences about what was decided for the user: not upscaled, tone-mapped. `cpu_seconds` counts all threads.
+    """
 
     source: dict[str, Any]
     outputs: list[Output]
@@ -41,6 +44,8 @@ class TranscodeResult(Result):
     encode_seconds: float
     speed: float
     binary: str
+    cpu_seconds: float | None = None
+    notes: list[str] = []
 
 
 class Transcode(Command):

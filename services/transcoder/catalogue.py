@@ -1,0 +1,32 @@
+"""What the transcoder offers, for `GET /v1/services`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.transcoder.binary import tools
+from services.transcoder.ladder import MAX_RENDITIONS, RUNGS
+from services.transcoder.settings import settings
+from shared.errors import SettingsError
+
+PRESETS: Mapping[str, str] = {
+    "mp4-480p": "H.264 and AAC in one file, shorter side 480 pixels at most, playable while it downloads",
+    "mp4-720p": "likewise, 720 pixels at most",
+    "mp4-1080p": "likewise, 1080 pixels at most",
+    "hls": f"adaptive streaming: up to {MAX_RENDITIONS} sizes from {RUNGS[0]}p down, fMP4 segments, sound apart",
+    "audio": "the sound alone, AAC in an .m4a file",
+}
+
+
+def catalogue() -> Mapping[str, Any]:
+    """Presets, limits and binaries as JSON. A binary that is missing or refused is said here, not raised: the page must show."""
+    given = settings()
+    limits = {"bytes": given.max_source_bytes, "seconds": given.max_duration, "pixels": given.max_pixels, "streams": given.max_streams}
+    return {"presets": dict(PRESETS), "poster": "image/jpeg", "limits": limits, "sandbox": "process limits", **_binaries()}
+
+
+def _binaries() -> dict[str, Any]:
+    try:
+        found = tools()
+    except SettingsError as refused:
+        return {"binaries": {}, "refused": str(refused)}
+    return {"binaries": {name: getattr(found, name).label for name in ("ffmpeg", "ffprobe", "packager")}}

@@ -1,0 +1,171 @@
+"""Download a user's `https://` URL to a file, without letting the URL reach into our own network.
+
+A name is resolved once; every address it has must be public; the connection goes to a checked address, not to the name again (a
+second lookup could answer differently: DNS rebinding). Each redirect starts over. The environment's proxy settings play no part: a
+proxy would resolve the name itself.
+"""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import cast
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from shared.addresses import is_public
+from shared.errors import PermanentError, TransientError
+from shared.job import Checkpoint
+from shared.wire import Patience, Wire
+
+CHUNK = 256 * 1024
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LATER = frozenset({408, 425, 429})
+"""Refusals that ask to come again; all of 5xx do too."""
+PORTS = {"https": 443, "http": 80}
+LEFT_ALONE = "/%:=&?~#+!$,;'@()*[]"
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""Host and port → addresses as text. Raises OSError."""
+Told = Callable[[int, int | None], None]
+"""Called with the bytes so far and, where known, in all."""
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """All addresses of a host by the system's resolver, without repeats."""
+    return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRules:
+    """What may be fetched. Times in seconds. `allowed` judges each address; tests and closed networks pass their own."""
+
+    max_bytes: int
+    schemes: frozenset[str] = frozenset({"https"})
+    allowed: Callable[[str], bool] = is_public
+    resolve: Resolve = resolve
+    max_redirects: int = 5
+    connect_seconds: float = 10.0
+    silence_seconds: float = 30.0
+    pointer: str | None = None
+    """The field of the command that held the URL, for the errors."""
+    tls: ssl.SSLContext | None = None
+    """None: the system's certificate authorities."""
+
+    def refuse(self, why: str) -> PermanentError:
+        """The error for what trying again cannot mend."""
+        return PermanentError(why, type="fetch-refused", pointer=self.pointer)
+
+    def later(self, why: str, retry_after: float | None = None) -> TransientError:
+        """The error for what may pass."""
+        return TransientError(why, type="fetch-failed", pointer=self.pointer, retry_after=retry_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came: its size, and what the server called it."""
+
+    bytes: int
+    media_type: str
+
+
+def fetch(url: str, target: Path, rules: FetchRules, *, checkpoint: Checkpoint, progress: Told) -> Fetched:
+    """Write what `url` holds to `target`.
+
+    Raises PermanentError (a forbidden address, too large, 4xx, a bad certificate), TransientError (no answer, 5xx, cut off), and
+    whatever `checkpoint` raises.
+    """
+    for _ in range(rules.max_redirects + 1):
+        parts = _parts(url, rules)
+        try:
+            with _open(parts, rules, checkpoint) as wire:
+                response = _ask(wire, parts)
+                if response.status not in REDIRECTS:
+                    _accept(response, parts, rules)
+                    return _save(response, target, rules, progress)
+                url = urljoin(url, response.headers.get("Location", ""))
+        except ssl.SSLCertVerificationError as error:
+            raise rules.refuse(f"{parts.hostname} has no valid certificate: {error.verify_message}") from error
+        except socket.gaierror as error:
+            raise (rules.refuse if error.errno == socket.EAI_NONAME else rules.later)(
+                f"{parts.hostname} has no address: {_why(error)}"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise rules.later(f"{parts.hostname} could not be read: {_why(error)}") from error
+    raise rules.refuse(f"the URL redirects more than {rules.max_redirects} times")
+
+
+def _parts(url: str, rules: FetchRules) -> SplitResult:
+    try:
+        parts = urlsplit(quote(url, safe=LEFT_ALONE))
+        port = parts.port
+    except ValueError as error:
+        raise rules.refuse(f"the URL is malformed: {error}") from error
+    if parts.scheme not in rules.schemes or not parts.hostname:
+        raise rules.refuse(f"only {', '.join(sorted(rules.schemes))} URLs are fetched, and this leads to {parts.scheme or 'no scheme'}://")
+    if parts.username is not None or port == 0:
+        raise rules.refuse("the URL must not carry a user name or the port 0")
+    return parts
+
+
+def _open(parts: SplitResult, rules: FetchRules, checkpoint: Checkpoint) -> Wire:
+    """Connect to the first address that answers, all of them checked before."""
+    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+    checkpoint()
+    addresses = rules.resolve(host, port)
+    forbidden = [address for address in addresses if not rules.allowed(address)]
+    if forbidden or not addresses:
+        raise rules.refuse(f"{host} does not lead to a public address, and only those are fetched")
+    tls = (rules.tls or ssl.create_default_context()) if parts.scheme == "https" else None
+    connecting, reading = Patience(checkpoint, rules.connect_seconds), Patience(checkpoint, rules.silence_seconds)
+    failed: OSError | None = None
+    for address in addresses:
+        try:
+            return Wire.open(address, port, connecting, reading, tls=tls, name=host)
+        except ssl.SSLError:
+            raise
+        except OSError as error:
+            failed = error
+    raise failed or OSError("no address")
+
+
+def _ask(wire: Wire, parts: SplitResult) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or PORTS[parts.scheme])
+    connection.sock = cast("socket.socket", wire)  # already connected: http.client opens nothing of its own
+    connection.auto_open = 0
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {"Host": parts.netloc, "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close", "User-Agent": "counterfoil"}
+    connection.request("GET", path, headers=headers)
+    return connection.getresponse()
+
+
+def _accept(response: http.client.HTTPResponse, parts: SplitResult, rules: FetchRules) -> None:
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in LATER:
+        wait = response.headers.get("Retry-After", "")
+        raise rules.later(f"{parts.hostname} answered {response.status}", float(wait) if wait.isdigit() else None)
+    if response.status != HTTPStatus.OK:
+        raise rules.refuse(f"{parts.hostname} answered {response.status} {response.reason}")
+    if response.length is not None and response.length > rules.max_bytes:
+        raise rules.refuse(f"it holds {response.length} bytes; {rules.max_bytes} are allowed")
+
+
+def _save(response: http.client.HTTPResponse, target: Path, rules: FetchRules, progress: Told) -> Fetched:
+    expected, done = response.length, 0
+    with target.open("wb") as file:
+        while chunk := response.read1(CHUNK):
+            done += len(chunk)
+            if done > rules.max_bytes:
+                raise rules.refuse(f"it holds more than the {rules.max_bytes} bytes that are allowed")
+            file.write(chunk)
+            progress(done, expected)
+    if expected is not None and done < expected:
+        raise rules.later(f"the connection was cut after {done} of {expected} bytes")
+    return Fetched(done, response.headers.get_content_type())
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it fell silent"
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()

@@ -1,0 +1,77 @@
+"""A job without a platform, for the transcoder's tests: uploads are files, artifacts are kept in a folder."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from shared.contracts.base import Artifact, Blob
+from shared.job import ChildResult
+
+
+def _carry_on() -> None:
+    """Nobody cancels."""
+
+
+@dataclass
+class FakeJob:
+    """Implements `shared.job.Job`. `uploads` maps upload ids to files; `on_checkpoint` may raise."""
+
+    root: Path
+    uploads: dict[str, Path] = field(default_factory=dict)
+    on_checkpoint: Callable[[], None] = _carry_on
+    id: str = "transcoder_test"
+    tenant: str = "test"
+    attempt: int = 1
+    epoch: int = 1
+    labels: dict[str, str] = field(default_factory=dict)
+    told: list[tuple[float, str, str, float | None]] = field(default_factory=list)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    workdir: Path = field(init=False)
+    published: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make its folders."""
+        self.workdir, self.published = self.root / "work", self.root / "published"
+        self.workdir.mkdir(parents=True)
+        self.published.mkdir()
+
+    def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
+        """Keep every report."""
+        self.told.append((fraction, step, detail, eta_seconds))
+
+    def checkpoint(self) -> None:
+        """As the test says."""
+        self.on_checkpoint()
+
+    def input(self, upload: str) -> Blob:
+        """The blob of an upload."""
+        return Blob(key=upload, bytes=self.uploads[upload].stat().st_size)
+
+    @contextmanager
+    def open(self, blob: Blob) -> Iterator[Path]:
+        """The upload's own file."""
+        yield self.uploads[blob.key]
+
+    def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
+        """Copy it away."""
+        target = self.published / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(source, bytes):
+            target.write_bytes(source)
+        else:
+            shutil.copyfile(source, target)
+        content = target.read_bytes()
+        made = Artifact(name=name, key=f"jobs/{name}", bytes=len(content), sha256=sha256(content).hexdigest(), media_type=media_type)
+        self.artifacts[name] = made
+        return made
+
+    def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
+        """Not needed by this service yet."""
+        raise NotImplementedError(name, source, media_type)
+
+    def children(self) -> Sequence[ChildResult] | None:
+        """There are none."""
+        return None
