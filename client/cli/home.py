@@ -20,15 +20,19 @@ def register(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
         ("demo", "deploy.demo", "run one real job of each service and show the results"),
     ):
         parser = commands.add_parser(name, help=text, description=f"{text.capitalize()}.", parents=[shared])
+        if name == "demo":
+            parser.add_argument("--keep", action="store_true", help="leave everything running where the demo started it")
         parser.set_defaults(run=run, module=module)
 
 
 def run(session: Session) -> int:
     """Run the module in a process of its own: the client imports nothing of the house."""
-    module: str = session.args.module
+    command = [sys.executable, "-m", session.args.module]
+    if getattr(session.args, "keep", False):
+        command.append("--keep")
     if importlib.util.find_spec("deploy") is None:
         raise ClientError("This is the client alone; `up` and `demo` need a checkout of the whole of Counterfoil.")
-    with subprocess.Popen([sys.executable, "-m", module]) as process:
+    with subprocess.Popen(command) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:  # the terminal sent it to the child too, which stops in its own time

@@ -1,0 +1,63 @@
+"""The demo's parts that need no home: recipients, templates, outcomes."""
+
+import csv
+import io
+from pathlib import Path
+
+import httpx
+import jinja2
+import pytest
+from rich.console import Console
+
+from client import Counterfoil, Job
+from client.cli.live import Bars
+from deploy.demo import recipients
+from deploy.demo.errands import SAMPLES, Errand, run_all
+from shared.contracts.mailer import Recipient
+from tests.unit.client_gateway import DONE, Gateway
+
+
+def rows(folder: Path, count: int) -> list[dict[str, str]]:
+    """Written recipients, read back."""
+    with recipients.write(folder / "r.csv", count).open(encoding="utf-8", newline="") as source:
+        return list(csv.DictReader(source))
+
+
+def test_recipients_are_many_and_different(tmp_path: Path) -> None:
+    """5,000 rows, 5,000 addresses, each one that the contract takes."""
+    written = rows(tmp_path, 5_000)
+
+    assert len({row["email"] for row in written}) == 5_000
+    assert all(Recipient(email=row["email"], name=row["name"]).email.rpartition("@")[2].startswith("example.") for row in written)
+
+
+@pytest.mark.parametrize("name", ["newsletter.html", "newsletter.txt"])
+def test_the_newsletter_uses_only_what_the_recipients_have(tmp_path: Path, name: str) -> None:
+    """A template with an unknown variable would mail a hole."""
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True).from_string(
+        (SAMPLES / name).read_text(encoding="utf-8")
+    )
+    mails = {row["member"]: template.render(row) for row in rows(tmp_path, 3)}
+
+    assert "As a member" in mails["yes"]
+    assert "As a member" not in mails["no"]
+
+
+def submitted(client: Counterfoil, _: Bars) -> Job:
+    """An errand that submits one avatar."""
+    return client.avatars(seed="ada")
+
+
+def broken(_client: Counterfoil, _bars: Bars) -> Job:
+    """An errand that cannot be run."""
+    raise FileNotFoundError("portrait.jpg")
+
+
+def test_one_broken_errand_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
+    """Each errand has its outcome, in the order asked for."""
+    gateway = Gateway(httpx.Response(202, json=DONE))
+    errands = [Errand("bad", broken), Errand("good", submitted)]
+    bad, good = run_all(errands, gateway.client(), tmp_path, Console(file=io.StringIO()))
+
+    assert (bad.succeeded, bad.problem) == (False, "FileNotFoundError: portrait.jpg")
+    assert good.succeeded
