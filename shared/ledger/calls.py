@@ -137,6 +137,11 @@ def progress(job_id: str, token: int, fraction: float, body: Mapping[str, Any], 
     return Call("progress", args, _state)
 
 
+def peek(job_id: str, token: int) -> Call[State]:
+    """Does this attempt still hold its job? `canceling` says that it is to stop. Raises StaleTokenError."""
+    return Call("peek", (job_id, token), _state)
+
+
 def succeed(job_id: str, token: int, result: str, artifacts: str) -> Call[State]:
     """End a job well. Raises StaleTokenError."""
     return Call("succeed", (job_id, token, result, artifacts, PARENT_EVENT_MS), _state)
@@ -180,12 +185,28 @@ def suspend(parent: str, token: int, *, total: int, weight: float, on_failure: C
     return Call("suspend", (parent, token, total, weight, on_failure), _state)
 
 
-def reconcile(*, budget: int, most: int, depths: Mapping[str, int]) -> Call[tuple[int, int, int, int]]:
-    """One look: (due, leases expired, deadlines passed, rung again). A depth of -1 is counted by the script itself."""
-    args: list[Arg] = [budget, most]
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look of the reconciler changed; `mine` False: another worker does the looking at present."""
+
+    mine: bool
+    due: int = 0
+    rescued: int = 0
+    expired: int = 0
+    rung_again: int = 0
+
+
+def reconcile(worker: str, *, budget: int, most: int, depths: Mapping[str, int]) -> Call[Look]:
+    """One look, unless another worker holds the short lock. A depth of -1 is counted by the script itself."""
+    args: list[Arg] = [worker, budget, most]
     for queue, depth in depths.items():
         args += [queue, depth]
-    return Call("reconcile", tuple(args), lambda reply: (int(reply[0]), int(reply[1]), int(reply[2]), int(reply[3])))
+    return Call("reconcile", tuple(args), lambda reply: Look(bool(reply[0]), *(int(n) for n in reply[1:])))
+
+
+def outbox(most: int = 100) -> Call[list[str]]:
+    """Take ids whose doorbell is still to be published (only where the broker is another server)."""
+    return Call("outbox", (most,), list)
 
 
 def redrive(job_id: str, tenant: str, *, request: str = "", bell: str = "") -> Call[Answer]:

@@ -77,7 +77,7 @@ class Ledger(_Address):
         return call.parse(reply)
 
     def _execute(self, *command: Any) -> Any:
-        return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        return self.redis.execute_command(*command)
 
     def close(self) -> None:
         """Close the connections."""
@@ -140,7 +140,7 @@ class AsyncLedger(_Address):
         return replies
 
     async def _execute(self, *command: Any) -> Any:
-        return await self.redis.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        return await self.redis.execute_command(*command)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,6 +1,9 @@
 -- One level-triggered look at the state: the retry engine, the delay queue and the crash recovery.
--- ARGV: crash budget, how many of each at most, then queue, messages in the broker (-1: count here), …
-local budget, most = ARGV[3], tonumber(ARGV[4])
+-- ARGV: worker, crash budget, how many of each at most, then queue, messages in the broker (-1: count here), …
+local budget, most = ARGV[4], tonumber(ARGV[5])
+local holder = redis.call('GET', P .. 'reconciler')
+if holder and holder ~= ARGV[3] then return {0, 0, 0, 0, 0} end
+redis.call('SET', P .. 'reconciler', ARGV[3], 'PX', 2500)
 local due, expired, late, rung = 0, 0, 0, 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', int(NOW), 'LIMIT', 0, most)) do
   local r = load(id)
@@ -28,7 +31,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', int(NOW), 'L
   end
 end
 -- L3: where the broker holds fewer messages than the ledger has queued jobs, at two looks in a row, ring the missing number again, oldest first.
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local queue, depth = ARGV[i], tonumber(ARGV[i + 1])
   if depth < 0 then depth = redis.call('LLEN', queue) end
   local ready = P .. 'ready:' .. queue
@@ -51,4 +54,4 @@ for i = 5, #ARGV, 2 do
     if rung > 0 then count('rung_again', rung) end
   end
 end
-return {due, expired, late, rung}
+return {1, due, expired, late, rung}

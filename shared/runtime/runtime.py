@@ -1,0 +1,47 @@
+"""What one worker process has in hand: its service, its ledger, its storage and its bus; made when first used."""
+
+import os
+import socket
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from shared.bus import Bus
+from shared.ledger.store import Ledger
+from shared.service import Service
+from shared.storage import Storage
+
+
+def worker_name(service: str) -> str:
+    """Names this worker process (a pool's parent) in leases and heartbeats: service, host, pid."""
+    return f"{service}@{socket.gethostname()}:{os.getpid()}"
+
+
+@dataclass
+class Runtime:
+    """One per process; pool children inherit the parent's name, because leases belong to the worker as a whole."""
+
+    service: Service
+    worker: str = ""
+    explanations: dict[str, str] = field(default_factory=dict)
+    """Why a job's process is about to die, by job id, where this worker knows (a time limit)."""
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The service's ledger; its connections notice a fork."""
+        settings = self.service.settings
+        return Ledger(settings.redis_url, self.service.name, rings_here=settings.rings_in_ledger)
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Where inputs and artifacts lie."""
+        return Storage.at(self.service.settings.storage_url)
+
+    @cached_property
+    def bus(self) -> Bus:
+        """The service's broker."""
+        return Bus(self.service.name, self.service.settings)
+
+    def forget_connections(self) -> None:
+        """After a fork: no connection of the parent's is used in the child."""
+        for name in ("ledger", "storage", "bus"):
+            self.__dict__.pop(name, None)
