@@ -135,6 +135,7 @@ class SendBatch(Command):
     content: Blob
     recipients: Blob
     count: Annotated[int, Field(ge=0)] = 0
+    dry_run: bool = False
     rate_per_second: float | None = None
     planned_at: float = 0.0
     rejected_rows: int = 0

@@ -1,0 +1,56 @@
+"""Mail addresses: is it one, what does it look like on the wire, and are two the same mailbox?
+
+Stricter than the contract's pattern, for a bad row should be told by name before a server refuses it. A domain with
+non-ASCII letters becomes punycode (IDNA 2008 with UTS 46 mapping). The local part keeps its case: only its own server knows
+whether case matters there (RFC 5321, 2.4); the domain's never does.
+"""
+
+import re
+from functools import lru_cache
+
+import idna
+
+MAX_ADDRESS = 254
+MAX_LOCAL = 64
+# RFC 5322 dot-atom: no quotes, no leading, trailing or doubled dot.
+LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = re.compile(rf"(?:{LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?)")
+
+
+class BadAddressError(ValueError):
+    """It is no address that mail could be sent to; the message says why."""
+
+
+@lru_cache(maxsize=4_096)
+def to_ascii(domain: str) -> str:
+    """The domain in lower-case ASCII, punycode where needed. Raises `BadAddressError`."""
+    lowered = domain.lower()
+    if not lowered.isascii():
+        try:
+            lowered = idna.encode(lowered, uts46=True).decode("ascii")
+        except idna.IDNAError as error:
+            raise BadAddressError(f"the domain {domain!r} is not a valid international name: {error}") from error
+    if not DOMAIN.fullmatch(lowered):
+        raise BadAddressError(f"{domain!r} is not a domain that mail can be sent to")
+    return lowered
+
+
+def normalise(address: str) -> str:
+    """The address as it goes over the wire and as mailings compare it. Raises `BadAddressError` with the reason.
+
+    Not yet: local parts with non-ASCII letters, which need a relay with SMTPUTF8 (RFC 6531).
+    """
+    local, at, domain = address.strip().rpartition("@")
+    if not at or not local or not domain:
+        raise BadAddressError("an address reads local-part@domain")
+    if not local.isascii():
+        raise BadAddressError("the part before the @ has non-ASCII letters, which this mailer cannot send to")
+    if len(local) > MAX_LOCAL:
+        raise BadAddressError(f"the part before the @ is longer than {MAX_LOCAL} characters")
+    if not LOCAL.fullmatch(local):
+        raise BadAddressError("the part before the @ has a character or a dot where none may be")
+    normal = f"{local}@{to_ascii(domain)}"
+    if len(normal) > MAX_ADDRESS:
+        raise BadAddressError(f"the address is longer than {MAX_ADDRESS} characters")
+    return normal

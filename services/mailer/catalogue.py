@@ -1,0 +1,27 @@
+"""What the mailer offers, for `GET /v1/services`: limits, and where mail goes. No secret in it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.mailer.policy import LONGEST_PACED
+from services.mailer.settings import settings
+
+
+def catalogue() -> Mapping[str, Any]:
+    """Template language, recipient formats and limits, and the relay's host and port."""
+    here = settings()
+    return {
+        "templates": {"language": "Jinja2, sandboxed; a missing variable fails its recipient", "variables": ["email", "name"]},
+        "recipients": {
+            "formats": ["text/csv", "application/x-ndjson"],
+            "csv": "a header row with email, optionally name; other columns are variables",
+            "max_inline": 100_000,
+        },
+        "relay": {
+            "host": here.relay.host,
+            "port": here.relay.port,
+            "embedded_catcher": not here.smtp_url,
+            "connections_per_batch": here.connections,
+        },
+        "limits": {"attachment_bytes": here.max_attachment_bytes, "longest_paced_seconds": LONGEST_PACED},
+    }

@@ -1,0 +1,199 @@
+"""One SMTP session: greet, encrypt, log in, then hand over mail after mail.
+
+Where EHLO offers PIPELINING (RFC 2920), MAIL, RCPT and DATA go out in one write and every reply of the group is read;
+otherwise each waits for its answer. Each outcome says in which phase it fell, because what may be tried again depends on it.
+"""
+
+import asyncio
+import base64
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from services.mailer.settings import MailerSettings, Relay
+from services.mailer.wire import DisconnectedError, Reply, Wire
+from shared.errors import TransientError
+
+Phase = Literal["mail", "rcpt", "data", "body"]
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+QUIT_WAIT = 1.0
+GO_AHEAD = 354
+CLOSING = 421
+
+
+class UnknownOutcomeError(ConnectionError):
+    """The body was offered and the answer lost: the server may or may not have the mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The server's last word on one mail, and to what it was said."""
+
+    phase: Phase
+    reply: Reply
+
+
+class Connection:
+    """A session with the relay. Make it with `connect`; after any `ConnectionError` it is dead."""
+
+    def __init__(self, relay: Relay, settings: MailerSettings) -> None:
+        """Not connected yet."""
+        self._relay = relay
+        self._settings = settings
+        self._timeout = settings.reply_timeout
+        self._wire = Wire()
+        self._offers: dict[str, str] = {}
+        self._encrypted = relay.implicit_tls
+        self._open_transaction = False
+        self.carried = 0
+
+    @classmethod
+    async def connect(cls, relay: Relay, settings: MailerSettings) -> "Connection":
+        """Open a session. Raises `TransientError` with a sentence that says what is wrong with the relay."""
+        self = cls(relay, settings)
+        where = f"the mail server {relay.host}:{relay.port}"
+        try:
+            await self._open()
+        except ssl.SSLError as error:
+            self._wire.close()
+            raise TransientError(f"{where} has no trustworthy certificate: {error}", type="smtp-tls") from error
+        except (OSError, TimeoutError) as error:
+            self._wire.close()
+            raise TransientError(f"{where} cannot be reached: {str(error) or 'no answer in time'}", type="smtp-unreachable") from error
+        except BaseException:
+            self._wire.close()
+            raise
+        return self
+
+    async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._settings.connect_timeout):
+            tls = self._tls_context() if self._relay.implicit_tls else None
+            await loop.create_connection(lambda: self._wire, self._relay.host, self._relay.port, ssl=tls)
+        self._expect(await self._wire.reply(self._timeout), "greeted with")
+        await self._greet()
+        if not self._encrypted and "STARTTLS" in self._offers:
+            self._expect(await self._command(b"STARTTLS"), "refused STARTTLS with")
+            await self._wire.start_tls(self._tls_context(), self._relay.host, self._settings.connect_timeout)
+            self._encrypted = True
+            await self._greet()
+        if self._relay.user:
+            await self._log_in()
+
+    def _tls_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if not self._settings.smtp_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    async def _greet(self) -> None:
+        helo = (self._settings.smtp_helo or self._own_name()).encode("ascii")
+        reply = await self._command(b"EHLO " + helo)
+        if reply.ok:
+            words = [line.upper().partition(" ") for line in reply.lines[1:]]
+            self._offers = {name: rest for name, _, rest in words}
+        else:
+            self._offers = {}
+            self._expect(await self._command(b"HELO " + helo), "refused the greeting with")
+
+    def _own_name(self) -> str:
+        """This host's full name, or the address literal that RFC 5321 (4.1.1.1) wants where there is none."""
+        name = socket.gethostname()
+        if "." in name and name.isascii():
+            return name
+        address = self._wire.local_address()
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+    async def _log_in(self) -> None:
+        """AUTH PLAIN (RFC 4616) or LOGIN; a password crosses a network encrypted or not at all."""
+        if not self._encrypted and self._relay.host not in LOOPBACK:
+            raise TransientError("the mail server offers no STARTTLS, and the password is not sent in clear", type="smtp-tls")
+        mechanisms = self._offers.get("AUTH", "").split()
+        user, password = self._relay.user.encode(), self._relay.password.encode()
+        if "PLAIN" in mechanisms:
+            reply = await self._command(b"AUTH PLAIN " + base64.b64encode(b"\0%s\0%s" % (user, password)))
+        elif "LOGIN" in mechanisms:
+            await self._command(b"AUTH LOGIN")
+            await self._command(base64.b64encode(user))
+            reply = await self._command(base64.b64encode(password))
+        else:
+            raise TransientError("the mail server offers neither AUTH PLAIN nor LOGIN", type="smtp-login")
+        if not reply.ok:
+            raise TransientError(f"the mail server refused the login: {reply}", type="smtp-login")
+
+    def _expect(self, reply: Reply, what: str) -> None:
+        if not reply.ok:
+            raise TransientError(f"the mail server {self._relay.host}:{self._relay.port} {what}: {reply}", type="smtp-refused")
+
+    async def _command(self, line: bytes) -> Reply:
+        await self._wire.send(line + b"\r\n", self._timeout)
+        return await self._wire.reply(self._timeout)
+
+    async def send(self, sender: str, recipient: str, stuffed: bytes, before_body: Callable[[], None]) -> Outcome:
+        """Hand over one mail; `stuffed` ends in the lone dot. `before_body` is called when the body is about to go out.
+
+        Raises `DisconnectedError` where the connection broke before that (the mail is untouched) and `UnknownOutcomeError`
+        where it broke after.
+        """
+        if self._open_transaction:
+            await self._command(b"RSET")
+        self._open_transaction = True
+        refused = await self._envelope(b"MAIL FROM:<%s>" % sender.encode("ascii"), b"RCPT TO:<%s>" % recipient.encode("ascii"))
+        if refused is not None:
+            self._die_if_closing(refused.reply)
+            return refused
+        before_body()
+        try:
+            await self._wire.send(stuffed, self._settings.accept_timeout)
+            reply = await self._wire.reply(self._settings.accept_timeout)
+        except ConnectionError as error:
+            raise UnknownOutcomeError(str(error)) from error
+        self._open_transaction = False
+        self.carried += 1
+        self._die_if_closing(reply)
+        return Outcome("body", reply)
+
+    async def _envelope(self, mail: bytes, rcpt: bytes) -> Outcome | None:
+        """Sender and recipient, up to the 354; None: the body may go."""
+        if "PIPELINING" not in self._offers:
+            return await self._envelope_in_steps(mail, rcpt)
+        await self._wire.send(b"%s\r\n%s\r\nDATA\r\n" % (mail, rcpt), self._timeout)
+        sender = await self._wire.reply(self._timeout)
+        recipient = await self._wire.reply(self._timeout)
+        data = await self._wire.reply(self._timeout)
+        if data.code == GO_AHEAD and not (sender.ok and recipient.ok):
+            # The server wants a body for nobody (RFC 2920, 3.1): an empty one, to be refused.
+            await self._command(b".")
+        if not sender.ok:
+            return Outcome("mail", sender)
+        if not recipient.ok:
+            return Outcome("rcpt", recipient)
+        return None if data.code == GO_AHEAD else Outcome("data", data)
+
+    async def _envelope_in_steps(self, mail: bytes, rcpt: bytes) -> Outcome | None:
+        steps: tuple[tuple[Phase, bytes], ...] = (("mail", mail), ("rcpt", rcpt))
+        for phase, line in steps:
+            reply = await self._command(line)
+            if not reply.ok:
+                return Outcome(phase, reply)
+        reply = await self._command(b"DATA")
+        return None if reply.code == GO_AHEAD else Outcome("data", reply)
+
+    def _die_if_closing(self, reply: Reply) -> None:
+        if reply.code == CLOSING:
+            self._wire.close()
+
+    async def close(self, *, politely: bool = True) -> None:
+        """Drop the session; politely: say goodbye, briefly."""
+        try:
+            if politely:
+                await self._wire.send(b"QUIT\r\n", QUIT_WAIT)
+                await self._wire.reply(QUIT_WAIT)
+        except DisconnectedError:
+            return
+        finally:
+            self._wire.close()

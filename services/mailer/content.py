@@ -1,0 +1,128 @@
+"""What all recipients of a mailing share: planned and checked once, stashed as JSON, opened by every batch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.mailer import headers, mime
+from services.mailer.addresses import BadAddressError, normalise
+from services.mailer.plaintext import from_html
+from services.mailer.templates import MailTemplate, TemplateInvalidError, renderer
+from shared.contracts.base import Blob, Message
+from shared.contracts.mailer import Address, Recipient, SendMailing
+from shared.errors import PermanentError
+from shared.job import Job
+
+
+class AttachedFile(Message):
+    """An attachment by reference."""
+
+    name: str
+    blob: Blob
+
+
+class Content(Message):
+    """Templates and headers; addresses are normalised, `text` is there even where it had to be derived."""
+
+    sender: Address
+    reply_to: Address | None
+    subject: str
+    html: str | None
+    text: str | None
+    headers: dict[str, str]
+    list_unsubscribe: str | None
+    attachments: list[AttachedFile]
+
+
+def from_command(command: SendMailing, job: Job, max_attachment_bytes: int) -> Content:
+    """Check the request as a whole. Raises `PermanentError` with a pointer to what is wrong."""
+    content = Content(
+        sender=_address(command.sender, "/from/email"),
+        reply_to=command.reply_to and _address(command.reply_to, "/reply_to/email"),
+        subject=command.subject,
+        html=command.html,
+        text=command.text if command.text is not None or command.html is None else from_html(command.html),
+        headers=command.headers,
+        list_unsubscribe=command.list_unsubscribe,
+        attachments=[AttachedFile(name=each.name, blob=job.input(each.upload)) for each in command.attachments],
+    )
+    _check_templates(content, derived=command.text is None)
+    _check_headers(content)
+    size = sum(attached.blob.bytes for attached in content.attachments)
+    if size > max_attachment_bytes:
+        raise PermanentError(f"the attachments have {size:,} bytes together; {max_attachment_bytes:,} is the limit", pointer="/attachments")
+    return content
+
+
+def _address(address: Address, pointer: str) -> Address:
+    try:
+        return Address(email=normalise(address.email), name=address.name)
+    except BadAddressError as error:
+        raise PermanentError(str(error), type="bad-address", pointer=pointer) from error
+
+
+def _check_templates(content: Content, *, derived: bool) -> None:
+    parts = {"subject": content.subject, "html": content.html, "text": content.text, "list_unsubscribe": content.list_unsubscribe}
+    for name, source in parts.items():
+        try:
+            renderer(source or "", escape=name == "html")
+        except TemplateInvalidError as error:
+            where = " (it was derived from html; give a text of your own)" if derived and name == "text" else ""
+            raise PermanentError(f"{error}{where}", type="bad-template", pointer=f"/{name}") from error
+
+
+def _check_headers(content: Content) -> None:
+    for name, value in content.headers.items():
+        try:
+            headers.text(value, name)
+        except headers.HeaderError as error:
+            raise PermanentError(str(error), type="bad-header", pointer=f"/headers/{name}") from error
+    listed = content.list_unsubscribe
+    if listed and "{" not in listed:
+        try:
+            mime.unsubscribe(listed)
+        except headers.HeaderError as error:
+            raise PermanentError(str(error), type="bad-header", pointer="/list_unsubscribe") from error
+
+
+def values_of(recipient: Recipient) -> Mapping[str, Any]:
+    """A recipient's template variables: `email`, `name` where one was given, and over both their own `vars`."""
+    named = {"name": recipient.name} if "name" in recipient.model_fields_set else {}
+    return {"email": recipient.email, **named, **recipient.vars}
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes one mail of a mailing: template and skeleton, ready."""
+
+    mailing: str
+    template: MailTemplate
+    skeleton: mime.Skeleton
+
+    def key(self, recipient: Recipient) -> tuple[str, str]:
+        """The recipient's key in this mailing and their address on the wire. Raises `BadAddressError`."""
+        address = normalise(recipient.email)
+        return mime.message_key(self.mailing, address), address
+
+    def write(self, recipient: Recipient, key: str, address: str) -> bytes:
+        """The message. Raises `RenderError` and `HeaderError` (both `ValueError`) where it cannot be written for them."""
+        mail = self.template.render(values_of(recipient))
+        return self.skeleton.build(address=address, name=recipient.name, key=key, mail=mail)
+
+
+def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
+    """Read the stashed content, load its attachments and compile its templates."""
+    with job.open(blob) as path:
+        content = Content.model_validate_json(path.read_bytes())
+    files = []
+    for attached in content.attachments:
+        with job.open(attached.blob) as path:
+            files.append(mime.File(attached.name, attached.blob.media_type, path.read_bytes()))
+    template = MailTemplate(subject=content.subject, html=content.html, text=content.text, list_unsubscribe=content.list_unsubscribe)
+    skeleton = mime.Skeleton(
+        sender=(content.sender.email, content.sender.name),
+        reply_to=(content.reply_to.email, content.reply_to.name) if content.reply_to else None,
+        extra=list(content.headers.items()),
+        attachments=files,
+    )
+    return content, Writer(mailing, template, skeleton)

@@ -1,0 +1,160 @@
+"""MIME messages, fast: what all mails of a batch share is written once, and each mail is a join of bytes.
+
+The standard library's EmailMessage costs 3 ms a mail, this 0.03-0.1 ms. Bodies are quoted-printable, or base64 where that is
+shorter, so every line is ASCII and at most 76 bytes, whatever the relay supports. The boundaries hold `=_`, which can appear
+in neither encoding (RFC 2045, 6.7), so they need no search through the bodies. Structure: `multipart/alternative` of text and
+HTML (plain first, RFC 2046 5.1.4), inside `multipart/mixed` where there are attachments.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from services.mailer import headers
+from services.mailer.templates import Rendered
+
+CRLF = b"\r\n"
+# A header line may have 998 bytes (RFC 5322, 2.1.1), and an address cannot be folded.
+MAX_UNSUBSCRIBE = 900
+ALTERNATIVE = b"=_counterfoil_alternative_="
+MIXED = b"=_counterfoil_mixed_="
+# binascii encodes a blank at a line's end after it has counted the line, which so may reach 78 bytes; 76 are allowed.
+LATE_BLANK = re.compile(rb"^(.{74,75})(=20|=09)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment: its name, media type and bytes."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+def message_key(mailing: str, address: str) -> str:
+    """Names one recipient of one mailing, the same at every attempt: 128 bits of SHA-256 in hex."""
+    return hashlib.sha256(f"{mailing}\0{address}".encode()).hexdigest()[:32]
+
+
+def encode_body(body: str) -> tuple[bytes, bytes]:
+    """The transfer encoding's name and the encoded body, its lines parted by CRLF. Raises `HeaderError` for half a surrogate."""
+    normal = body.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        raw = normal.encode()
+    except UnicodeEncodeError as error:
+        raise headers.HeaderError("the body has half of a surrogate pair, which is no character") from error
+    # A non-ASCII byte costs 3 in quoted-printable, any byte 4/3 in base64: beyond one in six base64 is shorter. The bytes that
+    # utf-8 added (half to two thirds of the non-ASCII ones) tell that well enough without looking at each.
+    if (len(raw) - len(normal)) * 10 > len(raw):
+        return b"base64", base64.encodebytes(raw.replace(b"\n", CRLF)).replace(b"\n", CRLF)
+    encoded = LATE_BLANK.sub(rb"\1=\n\2", binascii.b2a_qp(raw, istext=True))
+    return b"quoted-printable", encoded.replace(b"\n", CRLF)
+
+
+def _part(media_type: bytes, body: str) -> bytes:
+    encoding, encoded = encode_body(body)
+    return b"Content-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n\r\n%s" % (media_type, encoding, encoded)
+
+
+def unsubscribe(value: str) -> bytes:
+    """`List-Unsubscribe` (RFC 2369), with the one-click header (RFC 8058) where an https address is among them."""
+    value = headers.refuse_controls(value.strip())
+    if not value.isascii() or " " in value.replace(">, <", ""):
+        raise headers.HeaderError("list_unsubscribe must be ASCII addresses without blanks; percent-encode them")
+    wrapped = value if value.startswith("<") else f"<{value}>"
+    addresses = [address.strip().removeprefix("<").removesuffix(">") for address in wrapped.split(">, <")]
+    if not all(address.startswith(("https://", "http://", "mailto:")) for address in addresses):
+        raise headers.HeaderError("list_unsubscribe must be an https:// or mailto: address")
+    if len(wrapped) > MAX_UNSUBSCRIBE:
+        raise headers.HeaderError(f"list_unsubscribe is longer than {MAX_UNSUBSCRIBE} characters")
+    line = b"List-Unsubscribe: " + wrapped.encode().replace(b">, <", b">,\r\n <")
+    if any(address.startswith("https://") for address in addresses):
+        line += b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click"
+    return line + CRLF
+
+
+class Skeleton:
+    """What all mails of a batch have in common, ready as bytes."""
+
+    def __init__(
+        self,
+        *,
+        sender: tuple[str, str],
+        reply_to: tuple[str, str] | None = None,
+        extra: Sequence[tuple[str, str]] = (),
+        attachments: Sequence[File] = (),
+    ) -> None:
+        """`sender` and `reply_to` are (address, name), addresses normalised. Raises `HeaderError`."""
+        fixed = [b"From: " + headers.mailbox(*sender, "From")]
+        if reply_to:
+            fixed.append(b"Reply-To: " + headers.mailbox(*reply_to, "Reply-To"))
+        fixed += [name.encode("ascii") + b": " + headers.text(value, name) for name, value in extra]
+        self._fixed = CRLF.join(fixed) + b"\r\nMIME-Version: 1.0\r\n"
+        self._domain = sender[0].rpartition("@")[2].encode("ascii")
+        self._attachments = b"".join(map(_attachment, attachments))
+        self._date: tuple[int, bytes] = (0, b"")
+
+    def message_id(self, key: str) -> str:
+        """The Message-ID for a recipient's key, with its angle brackets."""
+        return f"<{key}@{self._domain.decode('ascii')}>"
+
+    def build(self, *, address: str, name: str, key: str, mail: Rendered) -> bytes:
+        """One complete message with CRLF line ends. Raises `HeaderError` where a rendered header is not one line."""
+        subject = mail.subject.strip()
+        try:
+            subject_line = headers.text(subject, "Subject")
+        except headers.HeaderError as error:
+            raise headers.HeaderError(f"subject: {error}") from error
+        listed = unsubscribe(mail.list_unsubscribe) if mail.list_unsubscribe else b""
+        message = b"".join(
+            (
+                b"Date: %s\r\nMessage-ID: %s\r\n" % (self._now(), self.message_id(key).encode("ascii")),
+                b"To: %s\r\nSubject: %s\r\n" % (headers.mailbox(address, name, "To"), subject_line),
+                self._fixed,
+                listed,
+                self._body(mail),
+            )
+        )
+        return message if message.endswith(CRLF) else message + CRLF
+
+    def _body(self, mail: Rendered) -> bytes:
+        parts = [_part(kind, body) for kind, body in ((b"text/plain", mail.text), (b"text/html", mail.html)) if body is not None]
+        content = parts[0] if len(parts) == 1 else _multipart(b"alternative", ALTERNATIVE, parts)
+        if not self._attachments:
+            return content
+        opening = b'Content-Type: multipart/mixed; boundary="%s"\r\n\r\n--%s\r\n' % (MIXED, MIXED)
+        return opening + content + self._attachments + b"\r\n--%s--\r\n" % MIXED
+
+    def _now(self) -> bytes:
+        now = int(time.time())
+        if now != self._date[0]:
+            self._date = (now, format_datetime(datetime.fromtimestamp(now, UTC)).encode("ascii"))
+        return self._date[1]
+
+
+def _multipart(subtype: bytes, boundary: bytes, parts: Sequence[bytes]) -> bytes:
+    opening = b'Content-Type: multipart/%s; boundary="%s"\r\n\r\n' % (subtype, boundary)
+    # The CRLF before a boundary belongs to the boundary, so each part keeps its own last line end (RFC 2046, 5.1.1).
+    return opening + b"".join(b"--%s\r\n%s\r\n" % (boundary, part) for part in parts) + b"--%s--" % boundary
+
+
+def _attachment(file: File) -> bytes:
+    encoded = base64.encodebytes(file.content).replace(b"\n", CRLF)
+    media_type = headers.refuse_controls(file.media_type).encode("ascii")
+    return b"\r\n--%s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; %s\r\n\r\n%s" % (
+        MIXED, media_type, headers.attachment_name(file.name), encoded,
+    )  # fmt: skip
+
+
+def dot_stuffed(message: bytes) -> bytes:
+    """The message as DATA wants it: a dot doubled at the start of a line, and the lone dot at the end (RFC 5321, 4.5.2)."""
+    stuffed = message.replace(b"\r\n.", b"\r\n..")
+    if stuffed.startswith(b"."):
+        stuffed = b"." + stuffed
+    return stuffed + b".\r\n"

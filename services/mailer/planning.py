@@ -1,0 +1,173 @@
+"""A mailing's plan: read the recipients once, reject the bad rows by name, cut the good ones into batches.
+
+A mailing with `rate_per_second` becomes **one** batch, because only a single sender can promise "not faster than" without
+shared state; what cannot end within the time limit at that rate is refused here. (A limiter in the ledger lifts that later.)
+"""
+
+import csv
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+import structlog
+
+from services.mailer.content import from_command
+from services.mailer.journal import forget_old
+from services.mailer.policy import LONGEST_PACED
+from services.mailer.rows import Rejected, Row, from_file, from_list
+from services.mailer.settings import MailerSettings
+from shared.contracts.base import Blob
+from shared.contracts.mailer import MailingResult, SendBatch, SendMailing
+from shared.errors import PermanentError
+from shared.job import Child, FanOut, Job
+
+log = structlog.get_logger()
+
+REJECTED = "rejected.csv"
+LOOK_EVERY = 1_000
+
+
+def rows(command: SendMailing, job: Job) -> Iterator[Row | Rejected]:
+    """All rows in order; an address that came before is rejected as a duplicate. The same command gives the same rows."""
+    if isinstance(command.recipients, str):
+        with job.open(job.input(command.recipients)) as path:
+            yield from _distinct(from_file(path), job.workdir / "seen.sqlite")
+    else:
+        yield from _distinct(from_list(command.recipients), job.workdir / "seen.sqlite")
+
+
+def _distinct(source: Iterator[Row | Rejected], path: Path) -> Iterator[Row | Rejected]:
+    """Addresses seen are kept on disk, as 16-byte digests: a million of them would be 90 MB in a set."""
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as seen:
+        seen.execute("PRAGMA journal_mode = OFF")
+        seen.execute("PRAGMA synchronous = OFF")
+        seen.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+        seen.execute("BEGIN")
+        for row in source:
+            if isinstance(row, Row):
+                digest = blake2b(row.address.encode(), digest_size=16).digest()
+                if seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,)).rowcount == 0:
+                    yield Rejected(row.row, row.recipient.email, "duplicate")
+                    continue
+            yield row
+
+
+def batch_of(command: SendMailing, index: int) -> int:
+    """The number of the batch that good row number `index` (from 0) is in."""
+    return 0 if command.rate_per_second else index // command.batch_size
+
+
+@dataclass(slots=True)
+class Plan:
+    """The batches so far: each a stashed file of JSON lines, and how many lines it has."""
+
+    job: Job
+    batches: list[tuple[Blob, int]] = field(default_factory=list)
+    good: int = 0
+    rejected: int = 0
+
+    def read(self, command: SendMailing) -> None:
+        """Cut the rows into stashed batches; publish the rejected ones, if any."""
+        path = self.job.workdir / REJECTED
+        lines = _BatchFile(self.job.workdir / "batch.jsonl", self._stash)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rejected = csv.writer(file)
+            rejected.writerow(("row", "email", "reason"))
+            for seen, row in enumerate(rows(command, self.job)):
+                if seen % LOOK_EVERY == 0:
+                    self.job.checkpoint()
+                    self.job.progress(0.0, "plan", f"{seen:,} rows read")
+                if isinstance(row, Rejected):
+                    self.rejected += 1
+                    rejected.writerow((row.row, row.email.encode(errors="replace").decode(), row.reason))
+                    continue
+                lines.add(batch_of(command, self.good), row.recipient.model_dump_json(exclude_unset=True))
+                self.good += 1
+        lines.cut()
+        if self.rejected:
+            self.job.publish(REJECTED, path, "text/csv")
+
+    def _stash(self, path: Path, count: int) -> None:
+        name = f"batch-{len(self.batches):05}.jsonl"
+        self.batches.append((self.job.stash(name, path, "application/x-ndjson"), count))
+
+
+class _BatchFile:
+    """Collects lines in a file and hands it over whenever the batch's number changes."""
+
+    def __init__(self, path: Path, hand_over: Callable[[Path, int], None]) -> None:
+        self._path = path
+        self._hand_over = hand_over
+        self._file = path.open("w", encoding="utf-8")
+        self._number = 0
+        self._count = 0
+
+    def add(self, number: int, line: str) -> None:
+        if number != self._number:
+            self.cut()
+            self._number = number
+            self._file = self._path.open("w", encoding="utf-8")
+        self._file.write(line + "\n")
+        self._count += 1
+
+    def cut(self) -> None:
+        self._file.close()
+        if self._count:
+            self._hand_over(self._path, self._count)
+        self._count = 0
+
+
+def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> FanOut | MailingResult:
+    """Check everything, then fan out into batches. Raises `PermanentError` where the request cannot be done as it is.
+
+    Where every single row was rejected there is nobody to mail: the result says so and `rejected.csv` why.
+    """
+    started = time.time()
+    content = from_command(command, job, settings.max_attachment_bytes)
+    plan = Plan(job)
+    plan.read(command)
+    log.info("mailing_planned", recipients=plan.good, rejected=plan.rejected, batches=len(plan.batches))
+    if not plan.good and not plan.rejected:
+        raise PermanentError("there is no recipient: the upload has a header but no rows", pointer="/recipients")
+    if not plan.good:
+        return MailingResult(
+            recipients=0, sent=0, failed=0, rejected_rows=plan.rejected, batches=0, dry_run=command.dry_run, seconds=0.0, per_second=0.0
+        )
+    _refuse_endless(command, plan.good)
+    forget_old(settings.journals, settings.keep_journals_days)
+    stashed = job.stash("content.json", content.model_dump_json().encode(), "application/json")
+    return FanOut(
+        children=[
+            Child(
+                SendBatch(
+                    mailing=job.id,
+                    number=number,
+                    content=stashed,
+                    recipients=recipients,
+                    count=count,
+                    dry_run=command.dry_run,
+                    rate_per_second=command.rate_per_second,
+                    planned_at=started,
+                    rejected_rows=plan.rejected,
+                ),
+                weight=float(count),
+            )
+            for number, (recipients, count) in enumerate(plan.batches)
+        ],
+        on_failure="count",
+    )
+
+
+def _refuse_endless(command: SendMailing, recipients: int) -> None:
+    if command.rate_per_second and not command.dry_run and recipients / command.rate_per_second > LONGEST_PACED:
+        hours = recipients / command.rate_per_second / 3_600
+        raise PermanentError(
+            f"{recipients:,} mails at {command.rate_per_second:g} per second take {hours:.1f} hours; a paced mailing may take "
+            f"{LONGEST_PACED / 3_600:.1f}. Raise the rate or split the mailing.",
+            pointer="/rate_per_second",
+        )

@@ -1,0 +1,87 @@
+"""The mailer's settings (`MAILER_*`): which relay, how many connections, how patient."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import SettingsError
+from shared.settings import ServiceSettings
+
+SUBMISSION_PORTS = {"smtp": 25, "smtps": 465}
+
+
+class CatcherSettings(BaseSettings):
+    """Where the embedded home's mail catcher listens; it is the relay when no other is set."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_CATCHER_", extra="ignore", frozen=True)
+
+    smtp_port: int = 1025
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The SMTP server to hand mail to. `implicit_tls`: TLS from the first byte (RFC 8314); otherwise STARTTLS where offered."""
+
+    host: str
+    port: int
+    implicit_tls: bool = False
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> "Relay":
+        """Read `smtp://user:pass@host:port` or `smtps://…`. Raises `SettingsError` where it is neither."""
+        parts = urlsplit(url)
+        if parts.scheme not in SUBMISSION_PORTS or not parts.hostname:
+            raise SettingsError("MAILER_SMTP_URL must read smtp://[user:password@]host[:port] or smtps://….")
+        return cls(
+            host=parts.hostname,
+            port=parts.port or SUBMISSION_PORTS[parts.scheme],
+            implicit_tls=parts.scheme == "smtps",
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+        )
+
+
+class MailerSettings(ServiceSettings):
+    """What only the mailer needs. Times in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="MAILER_", extra="ignore", frozen=True)
+
+    smtp_url: str = Field(default="", repr=False)
+    """Empty: the embedded mail catcher. Not shown by repr, for it may hold a password."""
+    smtp_verify: bool = True
+    """Check the relay's certificate. False only for a relay of one's own with a self-signed one."""
+    smtp_helo: str = ""
+    """The name to greet with; empty: this host's."""
+    connections: int = Field(default=4, ge=1, le=64)
+    """Connections a batch opens; times `concurrency` is what the relay sees of one worker."""
+    messages_per_connection: int = Field(default=1_000, ge=1)
+    connect_timeout: float = 10.0
+    reply_timeout: float = 60.0
+    accept_timeout: float = 300.0
+    """For the answer to a body: giving up here leaves it unknown whether the mail was taken (RFC 5321, 4.5.3.2.6 says 10 min)."""
+    defer_delays: tuple[float, ...] = (0.5, 2.0, 8.0)
+    """After each 4xx a recipient is tried again this much later, within its batch; after the last it has failed."""
+    max_attachment_bytes: int = 15_000_000
+    keep_journals_days: int = 35
+
+    @property
+    def relay(self) -> Relay:
+        """The relay to use."""
+        return Relay.parse(self.smtp_url or f"smtp://127.0.0.1:{CatcherSettings().smtp_port}")
+
+    @property
+    def journals(self) -> Path:
+        """The folder of the ack journals. Workers of one mailer on several hosts must share it."""
+        return self.home / "mailer" / "journal"
+
+
+@cache
+def settings() -> MailerSettings:
+    """The settings, read from the environment once."""
+    return MailerSettings()

@@ -1,0 +1,27 @@
+"""The mailer's commands, one thin function each."""
+
+from collections.abc import Mapping
+
+from services.mailer.batch import send_batch as send_one_batch
+from services.mailer.concluding import conclude
+from services.mailer.planning import plan_mailing
+from services.mailer.settings import settings
+from shared.contracts.mailer import BatchResult, MailingResult, SendBatch, SendMailing
+from shared.job import FanOut, Job
+from shared.service import Handler
+
+
+def send_mailing(command: SendMailing, job: Job) -> MailingResult | FanOut:
+    """Plan the mailing and fan out; called again when all batches have ended, to add up."""
+    children = job.children()
+    if children is None:
+        return plan_mailing(command, job, settings())
+    return conclude(command, job, children, settings())
+
+
+def send_batch(command: SendBatch, job: Job) -> BatchResult:
+    """Mail one batch of a mailing."""
+    return send_one_batch(command, job, settings())
+
+
+HANDLERS: Mapping[str, Handler] = {SendMailing.kind: send_mailing, SendBatch.kind: send_batch}

@@ -1,0 +1,120 @@
+"""A job for the mailer's tests: folders instead of storage, a dict instead of uploads, and children given by hand."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.mailer.batch import send_batch
+from services.mailer.planning import plan_mailing
+from services.mailer.settings import MailerSettings
+from shared.contracts.base import Artifact, Blob
+from shared.contracts.mailer import MailingResult, SendMailing
+from shared.contracts.states import State
+from shared.errors import JobError
+from shared.job import ChildResult, FanOut
+
+MAILING = "mailer_01JD00000000000000000000AA"
+
+
+@dataclass
+class FakeJob:
+    """Implements `shared.job.Job` on a folder."""
+
+    root: Path
+    id: str = MAILING
+    tenant: str = "test"
+    attempt: int = 1
+    epoch: int = 1
+    labels: dict[str, str] = field(default_factory=dict)
+    uploads: dict[str, Path] = field(default_factory=dict)
+    ended: Sequence[ChildResult] | None = None
+    artifacts: list[Artifact] = field(default_factory=list)
+    fractions: list[float] = field(default_factory=list)
+    on_checkpoint: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        """Begin with an empty folder, as every attempt does."""
+        self.workdir = self.root / "work" / self.id
+        shutil.rmtree(self.workdir, ignore_errors=True)
+        self.workdir.mkdir(parents=True)
+
+    def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
+        """Remember the fraction."""
+        del step, detail, eta_seconds
+        self.fractions.append(fraction)
+
+    def checkpoint(self) -> None:
+        """What the test wants to happen."""
+        self.on_checkpoint()
+
+    def input(self, upload: str) -> Blob:
+        """The upload as a blob whose key is its path."""
+        path = self.uploads[upload]
+        return Blob(key=str(path), bytes=path.stat().st_size, name=path.name)
+
+    @contextmanager
+    def open(self, blob: Blob) -> Iterator[Path]:
+        """The file itself."""
+        yield Path(blob.key)
+
+    def _store(self, name: str, source: Path | bytes) -> Path:
+        path = self.root / "stored" / self.id / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
+        return path
+
+    def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
+        """Keep a copy."""
+        path = self._store(name, source)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        artifact = Artifact(name=name, key=str(path), bytes=path.stat().st_size, sha256=digest, media_type=media_type)
+        self.artifacts.append(artifact)
+        return artifact
+
+    def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
+        """Keep a copy."""
+        path = self._store(f"stash/{name}", source)
+        return Blob(key=str(path), bytes=path.stat().st_size, media_type=media_type)
+
+    def children(self) -> Sequence[ChildResult] | None:
+        """What the test said."""
+        return self.ended
+
+    def artifact(self, name: str) -> str:
+        """The text of a published artifact."""
+        return next(Path(each.key) for each in self.artifacts if each.name == name).read_text(encoding="utf-8")
+
+
+def mailing(**fields: Any) -> SendMailing:
+    """A small valid mailing, with `fields` over it."""
+    request = {
+        "from": {"email": "news@example.com", "name": "News"},
+        "subject": "Hi {{ name }}",
+        "html": "<p>Hello {{ name }}</p>",
+        "recipients": [{"email": "ada@example.com", "vars": {"name": "Ada"}}],
+    }
+    return SendMailing.model_validate({**request, **fields})
+
+
+def run_children(fan_out: FanOut, root: Path, settings: MailerSettings) -> list[ChildResult]:
+    """Run each batch once, as the platform would: a failure becomes a failed child."""
+    ended = []
+    for index, child in enumerate(fan_out.children):
+        job = FakeJob(root, id=f"{MAILING}.{index}")
+        try:
+            result = send_batch(child.command, job, settings)  # type: ignore[arg-type]  # a mailing's children are batches
+            ended.append(ChildResult(job.id, index, State.SUCCEEDED, result.model_dump(), None, job.artifacts))
+        except JobError as error:
+            ended.append(ChildResult(job.id, index, State.FAILED, None, {"detail": error.detail, "type": error.type}, []))
+    return ended
+
+
+def plan(command: SendMailing, job: FakeJob, settings: MailerSettings) -> FanOut:
+    """The plan of a mailing that has at least one batch."""
+    planned = plan_mailing(command, job, settings)
+    assert not isinstance(planned, MailingResult)
+    return planned
