@@ -11,12 +11,12 @@ import time
 import psutil
 
 MARK = "COUNTERFOIL_RUN"
-"""The environment variable: `<home>#<run>`."""
+"""The environment variable: `<home>#<run>#<process>#`."""
 
 
-def mark(home: object, run: str = "") -> str:
-    """The mark's value; without a run it is the prefix that all runs of the home share."""
-    return f"{home}#{run}"
+def mark(*parts: object) -> str:
+    """The mark of a home, of one run of it, or of one process of the run: each the prefix of what it contains."""
+    return "".join(f"{part}#" for part in parts)
 
 
 def _own_line() -> set[int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy.embedded.child import Child
-from deploy.embedded.leftovers import MARK, end_marked
+from deploy.embedded.leftovers import end_marked
 from deploy.embedded.logs import Console, Log
 from deploy.embedded.spec import Spec, Stage
 
@@ -21,7 +21,7 @@ LOOK = 0.1
 
 
 class Supervisor:
-    """Owns the children. `on_ready` is called once, when every process answers; `on_change` at every start of one."""
+    """Owns the children. `on_ready` is called once, when every process answers; `on_change` at every start and death of one."""
 
     def __init__(
         self,
@@ -40,9 +40,12 @@ class Supervisor:
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
         self._asked_at = 0.0
-        env = {**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(root)}
+        env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(root)}
         self.children = [
-            Child(spec, env=env, cwd=root, log=Log(logs / f"{spec.name}.log"), console=console, changed=on_change) for spec in specs
+            Child(
+                spec, mark=f"{mark}{spec.name}#", env=env, cwd=root, log=Log(logs / f"{spec.name}.log"), console=console, changed=on_change
+            )
+            for spec in specs
         ]
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
