@@ -1,0 +1,78 @@
+"""Turns every error that reaches the edge of the application into a problem."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import redis.exceptions
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.bodies import is_json
+from gateway.pointers import request_problem, validation_problem
+from gateway.problems import Problem, of_status
+from gateway.tracing import trace_id_of
+from shared.errors import BlobNotFoundError, StorageError, UnavailableError
+from shared.storage import InvalidKeyError
+
+Handler = Callable[[Request, Any], Awaitable[Response]]
+
+log = structlog.get_logger()
+
+BUSY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.ReadOnlyError)
+"""Also `BusyLoadingError`, a ConnectionError: the server reads its AOF."""
+
+
+def problem_of(error: Exception, request: Request) -> Problem:
+    """The problem that `error` means to a client; anything unknown is `internal` and tells nothing."""
+    match error:
+        case Problem():
+            return error
+        case HTTPException():
+            # FastAPI hides what was raised while it read the body behind a 400.
+            return error.__cause__ if isinstance(error.__cause__, Problem) else of_status(error.status_code, error.detail, error.headers)
+        case RequestValidationError():
+            if not is_json(request.headers.get("content-type")) and any(found["loc"][:1] == ("body",) for found in error.errors()):
+                return Problem("unsupported-media", "send the body as application/json")
+            return request_problem(error.errors(), error.body)
+        case ValidationError():
+            return validation_problem(error.errors(include_url=False, include_context=False, include_input=False))
+        case _:
+            return _of_a_backing_service(error)
+
+
+def _of_a_backing_service(error: Exception) -> Problem:
+    match error:
+        case BlobNotFoundError() | InvalidKeyError():
+            return Problem("not-found", "there is nothing under this name")
+        case UnavailableError():
+            return Problem("unavailable", f"{error.what} does not answer; try again in a moment")
+        case StorageError():
+            return Problem("unavailable", "the storage does not answer; try again in a moment")
+        case redis.exceptions.RedisError() if isinstance(error, BUSY):
+            return Problem("unavailable", "the ledger does not answer; try again in a moment")
+        case _:
+            return Problem("internal", "this is our fault, and was logged under the trace id")
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The response for `error`; what is our fault is logged with its trace, here and nowhere else."""
+    problem, trace_id = problem_of(error, request), trace_id_of(request.scope)
+    if problem.slug == "internal":
+        log.error("request_failed", method=request.method, path=request.url.path, trace_id=trace_id, exc_info=error)
+    elif problem.slug == "unavailable":
+        log.warning("request_refused", method=request.method, path=request.url.path, trace_id=trace_id, reason=str(error))
+    return problem.response(instance=request.url.path, trace_id=trace_id)
+
+
+def install(app: FastAPI) -> None:
+    """Register `answer` for everything that has a class of its own; the middleware calls it for the rest."""
+    handled: tuple[type[Exception], ...] = (
+        Problem, HTTPException, RequestValidationError, ValidationError, StorageError, UnavailableError, redis.exceptions.RedisError,
+    )  # fmt: skip
+    for kind in handled:
+        app.add_exception_handler(kind, answer)
