@@ -1,0 +1,1 @@
+"""Tests of what others rely on: the wire, and the rules of the house."""
