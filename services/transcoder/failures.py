@@ -15,7 +15,7 @@ QUOTED = 3
 NOISE = re.compile(
     r"Conversion failed|Error opening (input|output) files|Last message repeated|deprecated pixel format|Task finished with error code"
 )
-PREFIX = re.compile(r"^(\[[^\]]*@ 0x[0-9a-f]+\]\s*)?(\[\w+\]\s*)?")
+PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")
 PATHS = re.compile(r"(?:file:)?(?:/[^\s/:'\"]+)+/([^\s/:'\"]+)")
 
 

@@ -62,7 +62,7 @@ def make(request: Transcode, found: Probe, settings: TranscoderSettings, threads
         publish=publish,
         hls=hls,
         encode=tuple(encode(pictures, found, clip, settings, threads=threads, sound_file=sound_file)),
-        posters=_posters(found, clip.start + (duration or 0) * POSTER_AT, settings) if request.poster else (),
+        posters=_posters(found, clip, duration, settings) if request.poster else (),
         duration=duration,
         slack=_slack(found),
         frames=_frames(found) if whole else None,
@@ -110,11 +110,13 @@ def _pictures(wanted: Sequence[str], found: Probe) -> tuple[tuple[Rendition, ...
     return tuple(by_size.values()), {name: by_size[size] for name, size in mp4.items()}, tuple(by_size[size] for size in steps), notes
 
 
-def _posters(found: Probe, at: float, settings: TranscoderSettings) -> tuple[tuple[str, ...], ...]:
-    """A tenth of the way in, preferably where there is light."""
+def _posters(found: Probe, clip: Clip, duration: float | None, settings: TranscoderSettings) -> tuple[tuple[str, ...], ...]:
+    """A tenth of the way in, preferably where there is light; the very first frame where that is past the last one."""
     if found.video is None:
         return ()
-    return tuple(tuple(poster(found.video, at, settings, lit=lit)) for lit in (True, False))
+    at = clip.start + (duration or 0) * POSTER_AT
+    tries = ((at, True), (at, False), (clip.start, False))
+    return tuple(tuple(poster(found.video, when, settings, lit=lit)) for when, lit in tries)
 
 
 def _frames(found: Probe) -> int | None:
