@@ -1,0 +1,96 @@
+"""Prometheus metrics of the services, from one look at each ledger.
+
+The ledger's counts are the truth: whoever is scraped asks it, so that no process adds up its own and none is lost with a process.
+Workers serve these by `shared.metrics_server`, the gateway beside its `shared.metrics_http`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSnapshot:
+    """One look at a service's ledger. Ages in seconds; `depth` and `oldest_age` by queue; `counters` count since the ledger began."""
+
+    service: str
+    depth: Mapping[str, int] = field(default_factory=dict)
+    oldest_age: Mapping[str, float] = field(default_factory=dict)
+    states: Mapping[str, int] = field(default_factory=dict)
+    due: int = 0
+    """Jobs that wait for a time: a retry's, or the user's `run_at`."""
+    dead_letters: int = 0
+    workers: int = 0
+    busy: int = 0
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, service: str, stats: Mapping[str, Any]) -> Self:
+        """From what the ledger's `stats` call answers."""
+        return cls(
+            service=service,
+            depth={name: queue["depth"] for name, queue in stats["queues"].items()},
+            oldest_age={name: queue["oldest_age"] for name, queue in stats["queues"].items()},
+            states=stats["states"],
+            due=stats["due"],
+            dead_letters=stats["dead_letters"],
+            workers=len(stats["workers"]),
+            busy=sum(worker["busy"] for worker in stats["workers"]),
+            counters=stats["counters"],
+        )
+
+
+def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
+    """The snapshots as metric families; a service that could not be asked is left out (see `ledger_up`)."""
+    depth = GaugeMetricFamily("counterfoil_queue_depth", "Jobs ready to run.", labels=["service", "queue"])
+    age = GaugeMetricFamily(
+        "counterfoil_queue_oldest_age_seconds", "How long the oldest ready job has waited.", labels=["service", "queue"]
+    )
+    states = GaugeMetricFamily("counterfoil_jobs_in_state", "Jobs in the ledger by state.", labels=["service", "state"])
+    due = GaugeMetricFamily("counterfoil_jobs_due_later", "Jobs that wait for their time: retries and run_at.", labels=["service"])
+    dead = GaugeMetricFamily("counterfoil_dead_letters", "Dead letters kept.", labels=["service"])
+    workers = GaugeMetricFamily("counterfoil_workers", "Workers with a heartbeat.", labels=["service"])
+    busy = GaugeMetricFamily("counterfoil_jobs_leased", "Jobs under a lease.", labels=["service"])
+    total = CounterMetricFamily("counterfoil_jobs", "What happened to jobs, by event.", labels=["service", "event"])
+    for shot in snapshots:
+        for queue, jobs in shot.depth.items():
+            depth.add_metric([shot.service, queue], jobs)
+        for queue, seconds in shot.oldest_age.items():
+            age.add_metric([shot.service, queue], seconds)
+        for state, jobs in shot.states.items():
+            states.add_metric([shot.service, state], jobs)
+        for event, count in shot.counters.items():
+            total.add_metric([shot.service, event], count)
+        due.add_metric([shot.service], shot.due)
+        dead.add_metric([shot.service], shot.dead_letters)
+        workers.add_metric([shot.service], shot.workers)
+        busy.add_metric([shot.service], shot.busy)
+    return [depth, age, states, due, dead, workers, busy, total]
+
+
+def ledger_up(answers: Mapping[str, bool]) -> Metric:
+    """By service: did its ledger answer? The one thing that a scrape can still say when it did not."""
+    up = GaugeMetricFamily("counterfoil_ledger_up", "1 where the service's ledger answered this scrape.", labels=["service"])
+    for service, answered in answers.items():
+        up.add_metric([service], float(answered))
+    return up
+
+
+def exposition(registry: CollectorRegistry, more: Iterable[Metric] = (), *, accept: str = "") -> tuple[bytes, str]:
+    """The body and content type of `/metrics`, in the format that the Accept header asks for: the registry's metrics, and `more`."""
+    encode, content_type = choose_encoder(accept)
+    return encode(_Together(registry, list(more))), content_type
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    registry: CollectorRegistry
+    more: list[Metric]
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self.registry.collect()
+        yield from self.more
