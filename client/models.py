@@ -128,8 +128,9 @@ class ApiKey(Model):
     name: str | None = None
     scopes: list[str] = []
     key: str | None = None
+    limits: dict[str, int | None] = {}
     created_at: datetime | None = None
-    revoked_at: datetime | None = None
+    last_used_on: str | None = None
 
 
 class Queue(Model):

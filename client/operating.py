@@ -58,9 +58,21 @@ class Keys:
         """Made by `Counterfoil`."""
         self._transport = transport
 
-    def create(self, name: str, *, scopes: Sequence[str] = ("submit", "read"), tenant: str | None = None, **limits: Any) -> ApiKey:
-        """Make a key; the answer's `key` is the secret, and is never shown again. `limits` as the API names them."""
-        body = {"name": name, "scopes": list(scopes), **({"tenant": tenant} if tenant else {}), **limits}
+    def create(
+        self,
+        name: str,
+        *,
+        scopes: Sequence[str] = ("submit", "read"),
+        tenant: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> ApiKey:
+        """Make a key; the answer's `key` is the secret, and is never shown again.
+
+        `limits` may have `requests_per_minute` and `live_jobs`; without them there is none.
+        """
+        body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
+        body |= {"tenant": tenant} if tenant else {}
+        body |= {"limits": dict(limits)} if limits else {}
         return ApiKey.model_validate(self._transport.request("POST", "/v1/keys", json=body).json())
 
     def list(self) -> Iterator[ApiKey]:

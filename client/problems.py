@@ -34,9 +34,11 @@ class Problem(BaseModel):
         return self.type.rstrip("/").rpartition("/")[2].rpartition("#")[2].rpartition(":")[2]
 
     def sentence(self) -> str:
-        """Everything a user needs in one line."""
+        """Everything a user needs in one line; what a field's message repeats of the detail is said once."""
         text = self.detail or self.title or f"the gateway answered {self.status}"
-        fields = "; ".join(f"{field.pointer or 'body'}: {field.message}" for field in self.errors)
+        text = text[0].upper() + text[1:]
+        said = (f"{field.pointer}: {field.message}" if field.message.lower() != text.lower() else field.pointer for field in self.errors)
+        fields = "; ".join(part.removeprefix(": ") for part in said if part)
         return f"{text} ({fields})" if fields else text
 
 

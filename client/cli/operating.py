@@ -55,6 +55,8 @@ def _keys(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
     creating.add_argument("name", help="what it is for")
     creating.add_argument("--scope", action="append", choices=("submit", "read", "operate"), help="default: submit and read")
     creating.add_argument("--tenant", help="default: that of the key in use")
+    creating.add_argument("--requests-per-minute", type=int, metavar="N", help="default: no limit")
+    creating.add_argument("--live-jobs", type=int, metavar="N", help="jobs that are not done; default: no limit")
     creating.set_defaults(run=create_key)
     actions.add_parser("list", help="list the keys, without their secrets", parents=[shared]).set_defaults(run=list_keys)
     revoking = actions.add_parser("revoke", help="make a key invalid at once", parents=[shared])
@@ -132,7 +134,8 @@ def delete_dead_letters(session: Session) -> int:
 def create_key(session: Session) -> int:
     """`counterfoil keys create`: the secret goes to stdout, everything else to stderr."""
     args = session.args
-    key = session.client.keys.create(args.name, scopes=args.scope or ["submit", "read"], tenant=args.tenant)
+    limits = {name: getattr(args, name) for name in ("requests_per_minute", "live_jobs") if getattr(args, name) is not None}
+    key = session.client.keys.create(args.name, scopes=args.scope or ["submit", "read"], tenant=args.tenant, limits=limits)
     if session.as_json:
         session.show_json(key)
         return OK
@@ -147,8 +150,8 @@ def list_keys(session: Session) -> int:
     if session.as_json:
         session.show_json(keys)
         return OK
-    rows = ((key.id, key.name, key.tenant, ",".join(key.scopes), "revoked" if key.revoked_at else "valid") for key in keys)
-    session.table(("id", "name", "tenant", "scopes", "state"), rows)
+    rows = ((key.id, key.name, key.tenant, ",".join(key.scopes), key.created_at, key.last_used_on) for key in keys)
+    session.table(("id", "name", "tenant", "scopes", "created", "last used"), rows)
     return OK
 
 

@@ -68,7 +68,7 @@ def test_the_doctor_ends_with_1_and_says_why(capsys: pytest.CaptureFixture[str])
     printed = capsys.readouterr().out
 
     assert code == 1
-    assert "the broker does not answer" in printed
+    assert "The broker does not answer" in printed
     assert "1 dead letters" in printed
 
 

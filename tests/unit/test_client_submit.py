@@ -15,6 +15,7 @@ from client.errors import (
     UnavailableError,
     UnreachableError,
 )
+from client.problems import FieldError, Problem
 from client.submitting import request_of, route_of
 from shared.contracts.avatar import GenerateAvatar, SweepAvatar
 from shared.contracts.mailer import SendMailing
@@ -116,7 +117,7 @@ def test_a_long_retry_after_is_raised_with_its_seconds() -> None:
     """Nobody sits out a day's quota in a function call."""
     gateway = Gateway(problem(429, "quota-exceeded", "come back tomorrow", **{"retry-after": "3600"}))
 
-    with pytest.raises(LimitedError, match="come back tomorrow") as caught:
+    with pytest.raises(LimitedError, match="Come back tomorrow") as caught:
         gateway.client().avatars(seed="ada")
     assert caught.value.retry_after == 3600.0
     assert caught.value.problem.slug == "quota-exceeded"
@@ -164,3 +165,10 @@ def test_a_proxys_page_is_still_a_sentence() -> None:
 
     with pytest.raises(ClientError, match="The gateway answered 418"):
         gateway.client().avatars(seed="ada")
+
+
+def test_a_problem_says_nothing_twice() -> None:
+    """Where the detail is the field's message, only the pointer is added."""
+    problem_ = Problem(detail="too big", errors=[FieldError(pointer="/size", message="too big"), FieldError(message="too big")])
+
+    assert problem_.sentence() == "Too big (/size)"
