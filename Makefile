@@ -19,7 +19,7 @@ up: $(VENV)/.home  ## run everything on this machine, in the foreground; Ctrl-C 
 	@$(BIN)/python -m deploy.embedded $(ARGS)
 
 demo: $(VENV)/.home  ## one real job of each service, from start to result
-	@$(BIN)/python -m client.cli demo $(ARGS)
+	@$(BIN)/python -m deploy.demo $(ARGS)
 
 test: $(VENV)/.dev  ## the whole test suite
 	@$(BIN)/python -m tests.lanes --jobs $(TEST_JOBS)

@@ -83,6 +83,7 @@ def environment(settings: EmbeddedSettings, places: Places, env: Mapping[str, st
     threads = str(max(1, (os.cpu_count() or 1) // 4))
     return {
         "COUNTERFOIL_HOME": str(settings.home),
+        "COUNTERFOIL_PORT": places.gateway.rpartition(":")[2],
         "COUNTERFOIL_REDIS_URL": places.ledger,
         "MAILER_SMTP_URL": places.smtp,
         **{name: threads for name in THREAD_CAPS if name not in env},
@@ -115,7 +116,18 @@ def _ledger(settings: EmbeddedSettings, places: Places) -> Iterator[Spec]:
 
 def _gateway(settings: EmbeddedSettings, places: Places, env: Mapping[str, str]) -> Iterator[Spec]:
     port = places.gateway.rpartition(":")[2]
-    serve = ("-m", "uvicorn", "gateway.app:app", "--host", settings.host, "--port", port, "--no-access-log", "--no-server-header")
+    serve = (
+        "-m",
+        "uvicorn",
+        "--factory",
+        "gateway.app:app",
+        "--host",
+        settings.host,
+        "--port",
+        port,
+        "--no-access-log",
+        "--no-server-header",
+    )
     # An event stream has no end of its own: it is cut, and its reader resumes after its last event.
     limits = ("--timeout-graceful-shutdown", "5", "--log-level", settings.log_level)
     yield Spec("gateway", (PYTHON, *serve, *limits), env, answers=lambda: _answers_http(f"{places.gateway}/readyz"))
