@@ -55,7 +55,8 @@ class LedgerHistories(RuleBasedStateMachine):
 
     def _both(self, input_: inputs.Input, call: Call[Any]) -> None:
         """Step both; where the machine refuses, the ledger must refuse too (and the invariant sees that nothing changed)."""
-        refused, effects = "", []
+        refused = ""
+        effects: list[inputs.Effect] = []
         try:
             self.job, effects = machine.step(self.job, input_, self.now)
         except machine.Refused as refusal:

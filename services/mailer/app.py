@@ -1,0 +1,11 @@
+"""The mailer service: `celery -A services.mailer.app worker`."""
+
+from services.mailer.catalogue import catalogue
+from services.mailer.policy import POLICY
+from services.mailer.settings import settings
+from services.mailer.tasks import HANDLERS
+from shared.contracts.mailer import CONTRACT
+from shared.service import Service
+from shared.worker import make_app
+
+app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue))

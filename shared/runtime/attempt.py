@@ -1,0 +1,179 @@
+"""One attempt at one job, as one pipeline of named steps: decode → claim → perform → settle.
+
+Nothing here knows what the job is about, and nothing elsewhere ends a job that was run. Celery acknowledged the message when
+the child took it: from `claim` on the lease protects the job, and before it the ledger still says `queued`, so that the
+reconciler rings again (docs/adr/0002).
+"""
+
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from shared import telemetry
+from shared.contracts.envelope import Envelope
+from shared.errors import StaleTokenError, UnavailableError
+from shared.job import FanOut
+from shared.ledger import calls, dead, ids
+from shared.ledger.calls import Call
+from shared.ledger.record import JobRecord
+from shared.logging import bind
+from shared.runtime import fanout, outcome
+from shared.runtime.handle import JobHandle
+from shared.runtime.outcome import Failed, FannedOut, Lost, Outcome, Stopped, Succeeded
+from shared.runtime.runtime import Runtime
+from shared.service import Handler
+
+log = structlog.get_logger()
+T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds to wait for a ledger that is being restarted before an outcome is given up to the lease's expiry."""
+
+
+def run(runtime: Runtime, handler: Handler, kind: str, payload: Any, pid: int) -> None:
+    """Answer one doorbell: everything from the message to the job's next state."""
+    envelope = decode(runtime, kind, payload)
+    if envelope is None:
+        return
+    record = claim(runtime, envelope, pid)
+    if record is None:
+        return
+    with observed(runtime, record), workdir(runtime, record) as path:
+        job = JobHandle(runtime, record, path)
+        ended = perform(runtime, handler, record, job)
+        settle(runtime, record, job, ended)
+
+
+def decode(runtime: Runtime, kind: str, payload: Any) -> Envelope | None:
+    """The typed envelope; a message that is none becomes one dead letter (L8)."""
+    try:
+        envelope = Envelope.model_validate(payload)
+    except ValidationError as error:
+        failed = outcome.malformed(error)
+        bury(runtime, payload, str(failed.error["detail"]), kind=kind, pointer=str(failed.error["pointer"]))
+        return None
+    if envelope.kind != kind:
+        bury(runtime, payload, f"the envelope says {envelope.kind!r}, the message {kind!r}", kind=kind, pointer="/kind")
+        return None
+    return envelope
+
+
+def bury(runtime: Runtime, message: Any, detail: str, *, kind: str = "", pointer: str = "") -> None:
+    """Keep a message that no contract accepts, as it came in, with the field that is to blame."""
+    entry_id = ids.new(runtime.service.name)
+    error = {"type": "malformed-message", "title": "The message is malformed", "detail": detail, "pointer": pointer}
+    patiently(runtime, dead.bury(entry_id, {"reason": "malformed", "kind": kind, "error": error, "message": message}))
+    log.error("message_buried", dead_letter=entry_id, detail=detail)
+
+
+def claim(runtime: Runtime, envelope: Envelope, pid: int) -> JobRecord | None:
+    """The job's record with a fresh lease and token; None where the ledger says that there is nothing to do."""
+    lease_ms = int(runtime.service.policy.lease * 1000)
+    call = calls.claim(envelope.id, worker=runtime.worker, pid=pid, lease_ms=lease_ms, nonce=uuid.uuid4().hex)
+    claimed = patiently(runtime, call)
+    if isinstance(claimed, JobRecord):
+        return claimed
+    log.info("doorbell_ignored", job=envelope.id, why=claimed.word, state=claimed.detail)
+    return None
+
+
+@contextmanager
+def observed(runtime: Runtime, record: JobRecord) -> Iterator[None]:
+    """The span of this attempt and the ids that every log line inside it carries."""
+    attempt, epoch = record.number("attempt"), record.number("epoch")
+    resumed = bool(record.text("sealed"))
+    span = telemetry.process_span(
+        runtime.service.name, record.kind, record.id, attempt=attempt, epoch=epoch, carrier=record.carrier, queue=record.text("queue")
+    )
+    with span, bind(job=record.id, kind=record.kind, attempt=attempt, epoch=epoch):
+        log.info("attempt_resumed" if resumed else "attempt_started")
+        yield
+
+
+@contextmanager
+def workdir(runtime: Runtime, record: JobRecord) -> Iterator[Path]:
+    """A private folder for this attempt; the token in its name keeps a zombie out of its successor's."""
+    path = runtime.service.settings.home / "work" / runtime.service.name / f"{record.id}-{record.token}"
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def perform(runtime: Runtime, handler: Handler, record: JobRecord, job: JobHandle) -> Outcome:
+    """Typed command in, typed result out; whatever is raised becomes an outcome."""
+    command_type = runtime.service.contract.by_kind[record.kind]
+    try:
+        command = command_type.model_validate_json(request_of(runtime, record))
+    except ValidationError as error:
+        return outcome.malformed(error)
+    if (failed := fanout.failed_children(record)) is not None:
+        return failed
+    try:
+        answer = handler(command, job)
+    except Exception as error:  # noqa: BLE001 - the whole point: every failure has an outcome
+        return outcome.of(error)
+    return FannedOut(answer) if isinstance(answer, FanOut) else Succeeded(answer)
+
+
+def request_of(runtime: Runtime, record: JobRecord) -> bytes:
+    """The command's JSON: from the ledger, or from storage where it was too large for it."""
+    blob = record.json("request_blob")
+    return runtime.storage.read(blob["key"]) if blob else record.text("request").encode()
+
+
+def settle(runtime: Runtime, record: JobRecord, job: JobHandle, ended: Outcome) -> None:
+    """Tell the ledger how it ended: one clause per outcome."""
+    try:
+        match ended:
+            case Succeeded(result):
+                artifacts = json.dumps([artifact.model_dump() for artifact in job.artifacts])
+                patiently(runtime, calls.succeed(record.id, record.token, result.model_dump_json(by_alias=True), artifacts))
+                log.info("attempt_succeeded")
+            case FannedOut(fan_out):
+                fanout.spawn(runtime, record, fan_out)
+            case Failed():
+                _settle_failure(runtime, record, ended)
+            case Stopped():
+                patiently(runtime, calls.canceled(record.id, record.token))
+                log.info("attempt_canceled")
+            case Lost():
+                log.warning("lease_lost")
+    except StaleTokenError:
+        log.warning("outcome_refused", outcome=type(ended).__name__)
+
+
+def _settle_failure(runtime: Runtime, record: JobRecord, failed: Failed) -> None:
+    retry = runtime.service.policy.retry
+    delay = retry.delay(record.number("errors") + 1, retry_after=failed.retry_after)
+    error = {**failed.error, "attempt": record.number("attempt")}
+    call = calls.fail(
+        record.id, record.token, error, retryable=failed.retryable, delay_ms=int(delay * 1000), policy_attempts=retry.max_attempts
+    )
+    state = patiently(runtime, call)
+    if failed.cause is not None and failed.error.get("type") == "unforeseen":
+        log.error("attempt_failed", state=state, detail=failed.error.get("detail"), exc_info=failed.cause)
+    else:
+        log.warning("attempt_failed", state=state, detail=failed.error.get("detail"))
+
+
+def patiently(runtime: Runtime, call: Call[T], *, patience: float = PATIENCE, sleep: Callable[[float], None] = time.sleep) -> T:
+    """Run a call, waiting out a ledger that is being restarted. Repeating is safe: every write carries token or nonce."""
+    deadline, pause = time.monotonic() + patience, 0.1
+    while True:
+        try:
+            return runtime.ledger.run(call)
+        except UnavailableError as error:
+            if time.monotonic() >= deadline:
+                raise
+            log.warning("ledger_awaited", detail=str(error))
+            sleep(pause)
+            pause = min(pause * 2, 2.0)

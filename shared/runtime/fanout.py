@@ -1,0 +1,52 @@
+"""Fan-out and fan-in: a job's children are jobs of the same service, and the ledger counts them."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from shared import telemetry
+from shared.bus import envelope_text
+from shared.job import Child, FanOut
+from shared.ledger import calls
+from shared.ledger.calls import Arg, NewJob
+from shared.ledger.record import JobRecord
+from shared.runtime.outcome import Failed
+from shared.runtime.runtime import Runtime
+
+log = structlog.get_logger()
+AT_ONCE = 50
+"""Children made by one script: few enough not to hold the ledger up, many enough not to be slow."""
+
+
+def spawn(runtime: Runtime, record: JobRecord, fan_out: FanOut) -> None:
+    """Make the children, then put the parent to sleep. Safe to repeat after a crash: a child's id is its parent's and its index."""
+    chunk: list[tuple[int, Sequence[Arg]]] = []
+    total, weight = 0, 0.0
+    with telemetry.step("spawn children"):
+        for index, child in enumerate(fan_out.children):
+            chunk.append((index, _fields(runtime, record, index, child)))
+            total, weight = total + 1, weight + child.weight
+            if len(chunk) == AT_ONCE:
+                runtime.ledger.run(calls.spawn(record.id, record.token, chunk))
+                chunk = []
+        if chunk:
+            runtime.ledger.run(calls.spawn(record.id, record.token, chunk))
+        runtime.ledger.run(calls.suspend(record.id, record.token, total=total, weight=weight, on_failure=fan_out.on_failure))
+    log.info("children_spawned", children=total)
+
+
+def failed_children(record: JobRecord) -> Failed | None:
+    """Under the policy `fail`, a failed child is its parent's failure: permanent, for the child had its own attempts."""
+    if not record.text("sealed") or record.text("onfail") != "fail" or record.number("bad") == 0:
+        return None
+    detail = f"{record.number('bad')} of {record.number('total')} parts failed; the dead letters say why"
+    return Failed({"type": "child-failed", "title": "A part of the job failed", "detail": detail, "retryable": False}, retryable=False)
+
+
+def _fields(runtime: Runtime, record: JobRecord, index: int, child: Child) -> list[Arg]:
+    job_id, command, queue = f"{record.id}.{index}", child.command, record.text("queue")
+    request, trace = command.model_dump_json(by_alias=True, exclude_unset=True), telemetry.carrier()
+    envelope = envelope_text(job_id=job_id, kind=command.kind, epoch=1, tenant=record.tenant, request=request, blob="", trace=trace)
+    bell = runtime.bus.bell(envelope, kind=command.kind, job_id=job_id, queue=queue)
+    new = NewJob(job_id, command.kind, record.tenant, queue, request, bell=bell, inputs=record.text("inputs"), trace=trace)
+    return [*new.fields(), "parent", record.id, "index", index, "weight", child.weight]

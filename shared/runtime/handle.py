@@ -1,0 +1,119 @@
+"""The `Job` that a handler sees: progress, cancel, inputs and artifacts, each fenced by the attempt's token."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from shared.contracts.base import Artifact, Blob
+from shared.contracts.states import State
+from shared.errors import JobCanceled, PermanentError, UnavailableError
+from shared.job import ChildResult
+from shared.ledger import calls
+from shared.ledger.record import JobRecord
+from shared.runtime import guard
+from shared.runtime.runtime import Runtime
+from shared.storage import safe_key
+
+log = structlog.get_logger()
+WRITE_EVERY = 0.25
+"""Seconds between two progress writes of one job: four a second is what eyes take in."""
+EVENT_EVERY = 1.0
+"""Seconds between two progress *events* within a step; a new step is told at once. Keeps an hour's job at a few thousand events."""
+PEEK_EVERY = 1.0
+
+
+def folder(job_id: str) -> str:
+    """Where a job's bytes lie in storage; a child's lie inside its parent's, so that they go together."""
+    top, _, index = job_id.partition(".")
+    return safe_key("jobs", top, *(["children", index.replace(".", "-")] if index else []))
+
+
+class JobHandle:
+    """Implements `shared.job.Job` for one attempt."""
+
+    def __init__(self, runtime: Runtime, record: JobRecord, workdir: Path) -> None:
+        self.id = record.id
+        self.tenant = record.tenant
+        self.attempt = record.number("attempt")
+        self.epoch = record.number("epoch")
+        self.labels: dict[str, str] = record.json("labels") or {}
+        self.workdir = workdir
+        self.artifacts: list[Artifact] = []
+        self._runtime = runtime
+        self._record = record
+        self._state = record.state
+        self._step = ""
+        self._written = self._told = self._peeked = float("-inf")
+
+    def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
+        """Report how far the work is. A ledger that does not answer for a moment does not stop the work."""
+        now = time.monotonic()
+        if now - self._written < WRITE_EVERY and step == self._step:
+            return
+        tell = step != self._step or now - self._told >= EVENT_EVERY
+        self._written, self._step = now, step
+        if tell:
+            self._told = now
+        fraction = min(1.0, max(0.0, fraction))
+        body = {"fraction": round(fraction, 4), "step": step, "detail": detail, "eta_seconds": eta_seconds}
+        try:
+            self._state = self._runtime.ledger.run(calls.progress(self.id, self._record.token, fraction, body, event=tell))
+        except UnavailableError as error:
+            log.warning("progress_not_noted", detail=str(error))
+
+    def checkpoint(self) -> None:
+        """Raise JobCanceled or StaleTokenError if this attempt is to stop. Looks at the ledger once a second, or at once when nudged."""
+        now = time.monotonic()
+        if self._state is not State.CANCELING and (guard.nudged() or now - self._peeked >= PEEK_EVERY):
+            self._peeked = now
+            try:
+                self._state = self._runtime.ledger.run(calls.peek(self.id, self._record.token))
+            except UnavailableError as error:
+                log.warning("cancel_not_looked_for", detail=str(error))
+        if self._state is State.CANCELING:
+            raise JobCanceled
+
+    def input(self, upload: str) -> Blob:
+        """The blob that an upload id of the command stands for."""
+        blob = self._record.inputs.get(upload)
+        if blob is None:
+            raise PermanentError(f"the upload {upload} is not among the job's inputs", type="unknown-upload")
+        return blob
+
+    @contextmanager
+    def open(self, blob: Blob) -> Iterator[Path]:
+        """The blob as a local file, read-only."""
+        with self._runtime.storage.local(blob.key) as path:
+            yield path
+
+    def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
+        """Store an artifact. The fencing token is in its key, so that a zombie's bytes never replace its successor's."""
+        self.checkpoint()
+        stored = self._runtime.storage.put(self._key("artifacts", name), source, media_type)
+        artifact = Artifact(name=name, key=stored.key, bytes=stored.bytes, sha256=stored.sha256 or "", media_type=media_type)
+        self.artifacts = [other for other in self.artifacts if other.name != name] + [artifact]
+        return artifact
+
+    def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
+        """Store bytes that users do not see."""
+        return self._runtime.storage.put(self._key("stash", name), source, media_type)
+
+    def children(self) -> Sequence[ChildResult] | None:
+        """How the children ended, in order; None before the fan-out."""
+        if not self._record.text("sealed"):
+            return None
+        total, found = self._record.number("total"), list[ChildResult]()
+        while len(found) < total:
+            page = self._runtime.ledger.run(calls.children(self.id, start=len(found)))
+            if not page:
+                break
+            for index, state, result, error, artifacts in page:
+                made = tuple(Artifact.model_validate(item) for item in artifacts or [])
+                found.append(ChildResult(f"{self.id}.{index}", index, state, result, error, made))
+        return found
+
+    def _key(self, *parts: str) -> str:
+        return f"{folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])

@@ -1,0 +1,119 @@
+"""L8: whatever arrives on a queue and is no message of ours becomes one dead letter; the worker is unharmed.
+
+Celery rejects such messages with a log line, which loses them; and a list item that is not even JSON ends kombu's Redis
+channel with an exception, which restarts the consumer. Three doors, one answer: bury it, acknowledge it, go on.
+"""
+
+import base64
+import binascii
+from queue import Empty
+from typing import Any
+
+from celery.worker.consumer import Consumer
+from celery.worker.request import Request
+from kombu.transport import redis as kombu_redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
+
+from shared.runtime import attempt
+from shared.runtime.runtime import Runtime
+
+SHOWN = 8_192
+"""Characters of a malformed message that its dead letter keeps per part: enough to recognise it, too few to fill the ledger."""
+
+
+def legible(value: Any) -> Any:
+    """Any message part as something JSON can hold."""
+    if isinstance(value, bytes):
+        return value[:SHOWN].decode("utf-8", "backslashreplace")
+    return value[:SHOWN] if isinstance(value, str) else value
+
+
+def why_malformed(item: Any) -> str:
+    """What keeps a decoded list item from being a kombu message; '' where nothing does."""
+    if not isinstance(item, dict) or not isinstance(item.get("properties"), dict) or "delivery_tag" not in item["properties"]:
+        return "it is not a broker message: properties.delivery_tag is missing"
+    if not isinstance(item.get("headers"), dict) or not isinstance(item.get("body"), str):
+        return "it is not a broker message: headers or body is missing"
+    if item["properties"].get("body_encoding") == "base64":
+        try:
+            base64.b64decode(item["body"])
+        except (binascii.Error, ValueError):
+            return "its body is not base64"
+    return ""
+
+
+def consumer(runtime: Runtime) -> type[Consumer]:
+    """Celery's consumer, with the four ways to lose a message turned into dead letters."""
+
+    class LedgerConsumer(Consumer):  # type: ignore[misc]  # celery is untyped
+        def _bury(self, message: Any, detail: str) -> None:
+            received = {"headers": message.headers, "content_type": message.content_type, "body": legible(message.body)}
+            kind = message.headers.get("task", "") if isinstance(message.headers, dict) else ""
+            attempt.bury(runtime, received, detail, kind=str(kind))
+            message.ack()
+
+        def on_decode_error(self, message: Any, exc: Exception) -> None:
+            self._bury(message, f"its body cannot be decoded: {exc}")
+
+        def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002 - Celery's signature
+            self._bury(message, "it names no task")
+
+        def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
+            self._bury(message, "no contract of this service has its kind")
+
+        def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
+            self._bury(message, f"it is not a valid task message: {exc}")
+
+    return LedgerConsumer
+
+
+def request(runtime: Runtime) -> type[Request]:
+    """Celery's request, which notes why a child is about to be killed."""
+
+    class LedgerRequest(Request):  # type: ignore[misc]  # celery is untyped
+        def on_timeout(self, soft: bool, timeout: float) -> None:
+            if not soft:
+                runtime.explanations[self.id] = f"it ran over the hard time limit of {timeout:g} seconds"
+            super().on_timeout(soft, timeout)
+
+    return LedgerRequest
+
+
+def redis_transport(runtime: Runtime) -> type[kombu_redis.Transport]:
+    """Kombu's Redis transport, which survives a list item that is no message. `_brpop_read` follows kombu 5.7's."""
+
+    class Channel(kombu_redis.Channel):
+        def _brpop_read(self, **options: Any) -> bool:
+            try:
+                try:
+                    popped = self.client.parse_response(self.client.connection, "BRPOP", **options)
+                except self.connection_errors:
+                    self.client.connection.disconnect()
+                    raise
+                if not popped:
+                    raise Empty
+                dest = bytes_to_str(popped[0]).rsplit(self.sep, 1)[0]
+                self._queue_cycle.rotate(dest)
+                self._deliver_or_bury(popped[1], dest)
+                return True
+            finally:
+                self._in_poll: Any = None
+                self._flush_brpop_reauth()
+
+        def _deliver_or_bury(self, raw: bytes, dest: str) -> None:
+            try:
+                item = loads(bytes_to_str(raw))
+                detail = why_malformed(item)
+            except ValueError:
+                item, detail = None, "it is not JSON"
+            if detail:
+                attempt.bury(runtime, {"queue": dest, "item": legible(raw)}, detail)
+            else:
+                self.connection._deliver(item, dest)  # noqa: SLF001 - as kombu does
+
+    class Transport(kombu_redis.Transport):
+        pass
+
+    Transport.Channel = Channel
+    return Transport

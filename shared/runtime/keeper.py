@@ -1,0 +1,151 @@
+"""The worker's parent process keeps its children's jobs: renews leases, notices dead children, delivers cancels, reconciles.
+
+A thread beside Celery's loop. The parent does no domain work, so that no CPU-bound code can starve it; a child's own thread
+could not promise that. Twice a second, because a dead child's job is to be taken back within two.
+"""
+
+import os
+import signal
+import socket
+import threading
+import time
+
+import psutil
+import structlog
+
+from shared.bus import envelope_text, queue_names
+from shared.contracts.states import State
+from shared.errors import StaleTokenError, UnavailableError
+from shared.ledger import calls
+from shared.ledger.calls import Held
+from shared.runtime.runtime import Runtime
+
+log = structlog.get_logger()
+BEAT = 0.5
+RECONCILE_EVERY = 1.0
+AT_ONCE = 500
+
+
+def alive(pid: int) -> bool:
+    """Whether `pid` is a living child of this process (or this process itself, in the solo pool)."""
+    if pid == os.getpid():
+        return True
+    try:
+        process = psutil.Process(pid)
+        return process.ppid() == os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Keeper(threading.Thread):
+    """One per worker. `slots` and `queues` are told to whoever looks at /v1/services."""
+
+    def __init__(self, runtime: Runtime, *, slots: int, queues: tuple[str, ...]) -> None:
+        super().__init__(name="keeper", daemon=True)
+        self._runtime = runtime
+        self._info = {
+            "name": runtime.worker,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "slots": slots,
+            "queues": list(queues),
+            "started_at": int(time.time() * 1000),
+        }
+        self._asked: dict[tuple[str, int], float] = {}
+        self._stopping = threading.Event()
+        self._looked = float("-inf")
+
+    def run(self) -> None:
+        """Beat until told to stop; an unreachable ledger is waited out, for leases are measured by its clock, not ours."""
+        while not self._stopping.wait(BEAT):
+            try:
+                self.beat()
+            except UnavailableError as error:
+                log.warning("heartbeat_missed", detail=str(error))
+            except Exception:
+                log.exception("heartbeat_failed")
+
+    def beat(self) -> list[Held]:
+        """Once: renew, bury the dead, deliver cancels, look."""
+        runtime = self._runtime
+        lease_ms = int(runtime.service.policy.lease * 1000)
+        held = runtime.ledger.run(calls.renew(runtime.worker, lease_ms=lease_ms, info=self._info))
+        for job in held:
+            if not alive(job.pid):
+                self._lose(job)
+            elif job.state is State.CANCELING:
+                self._press(job)
+        self._asked = {key: at for key, at in self._asked.items() if any((job.id, job.token) == key for job in held)}
+        now = time.monotonic()
+        if now - self._looked >= RECONCILE_EVERY:
+            self._looked = now
+            self.reconcile()
+        if not runtime.bus.rings_here:
+            self._deliver()
+        return held
+
+    def reconcile(self) -> None:
+        """Take the level-triggered look, unless another worker of this service is at it."""
+        runtime = self._runtime
+        depths = {queue: runtime.bus.depth(queue) for queue in queue_names(runtime.service.name)}
+        look = runtime.ledger.run(
+            calls.reconcile(runtime.worker, budget=runtime.service.policy.retry.crash_budget, most=AT_ONCE, depths=depths)
+        )
+        if look.rescued or look.expired or look.rung_again:
+            log.warning("ledger_reconciled", rescued=look.rescued, expired=look.expired, rung_again=look.rung_again, due=look.due)
+
+    def stop(self, grace: float) -> None:
+        """Wait for the jobs to end, at most `grace` seconds, renewing on; then give back what is left, uncharged, and end its processes."""
+        deadline = time.monotonic() + grace
+        held = self.beat()
+        while held and time.monotonic() < deadline:
+            time.sleep(BEAT / 2)
+            held = self.beat()
+        self._stopping.set()
+        for job in held:
+            self._give_back(job)
+
+    def _lose(self, job: Held) -> None:
+        why = self._runtime.explanations.pop(job.id, "its process died")
+        log.error("child_lost", job=job.id, pid=job.pid, why=why)
+        self._write(calls.lose(job.id, job.token, budget=self._runtime.service.policy.retry.crash_budget, why={"reason": why}))
+
+    def _press(self, job: Held) -> None:
+        """Nudge a job that is to stop; kill one that does not listen."""
+        asked = self._asked.setdefault((job.id, job.token), time.monotonic())
+        if job.pid == os.getpid() or time.monotonic() - asked < self._runtime.service.policy.cancel_grace:
+            os.kill(job.pid, signal.SIGUSR2)
+        else:
+            log.warning("child_killed", job=job.id, pid=job.pid, why="it did not stop when the job was cancelled")
+            os.kill(job.pid, signal.SIGKILL)
+            self._write(calls.canceled(job.id, job.token))
+
+    def _give_back(self, job: Held) -> None:
+        log.warning("job_given_back", job=job.id)
+        if job.pid != os.getpid() and alive(job.pid):
+            os.kill(job.pid, signal.SIGKILL)
+        self._write(calls.release(job.id, job.token, "its worker was stopped"))
+
+    def _write(self, call: calls.Call[State]) -> None:
+        try:
+            self._runtime.ledger.run(call)
+        except StaleTokenError:
+            log.info("job_moved_on")  # it ended by itself in the meantime
+
+    def _deliver(self) -> None:
+        """Publish what the ledger's scripts could not, because the broker is another server."""
+        runtime = self._runtime
+        for job_id in runtime.ledger.run(calls.outbox()):
+            record = runtime.ledger.run(calls.read(job_id))
+            if record is None or record.done:
+                continue
+            text = envelope_text(
+                job_id=job_id,
+                kind=record.kind,
+                epoch=record.number("epoch"),
+                tenant=record.tenant,
+                request=record.text("request") or "null",
+                blob=record.text("request_blob"),
+                trace=record.carrier,
+            )
+            runtime.bus.publish(text, kind=record.kind, job_id=job_id, queue=record.text("queue"))

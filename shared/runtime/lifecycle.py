@@ -1,0 +1,107 @@
+"""The life of a worker's processes: what the parent does when it is ready and when it stops, what a child does after its fork."""
+
+import json
+import os
+import threading
+import time
+from typing import Any
+
+import redis
+import structlog
+
+from shared import metrics, telemetry
+from shared.bus import queue_names
+from shared.errors import SettingsError
+from shared.ledger import calls
+from shared.logging import configure
+from shared.runtime import guard
+from shared.runtime.keeper import Keeper
+from shared.runtime.runtime import Runtime, worker_name
+
+log = structlog.get_logger()
+LAST_WORD = 3.0
+"""Seconds that Celery has to leave by itself once nothing is held any more."""
+
+
+class Lifecycle:
+    """The handlers of Celery's signals for one service. Connected once, by `shared.worker`."""
+
+    def __init__(self, runtime: Runtime, log_level: str) -> None:
+        self._runtime = runtime
+        self._level = log_level
+        self._keeper: Keeper | None = None
+
+    def on_init(self, **_: Any) -> None:
+        """The parent, before it forks: take a name, refuse a ledger that would forget."""
+        self._runtime.worker = worker_name(self._runtime.service.name)
+        configure(self._runtime.service.name, self._level)
+        refuse_eviction(self._runtime)
+
+    def on_ready(self, sender: Any, **_: Any) -> None:
+        """The parent, once it consumes: tell the world, start keeping."""
+        runtime = self._runtime
+        queues = tuple(sender.app.amqp.queues.consume_from)
+        self._keeper = Keeper(runtime, slots=getattr(sender.pool, "num_processes", 1), queues=queues)
+        runtime.ledger.redis.set(f"{runtime.ledger.prefix}catalogue", json.dumps(dict(runtime.service.catalogue())))
+        if runtime.service.settings.metrics_port:
+            metrics.serve(runtime.service.settings.metrics_port, self._collect)
+        self._keeper.start()
+        log.info("worker_ready", worker=runtime.worker, queues=list(queues))
+
+    def on_stop(self, **_: Any) -> None:
+        """The parent, told to stop: a thread sees the jobs out, for a signal handler must not wait."""
+        threading.Thread(target=self._see_out, name="see-out", daemon=True).start()
+
+    def on_child(self, **_: Any) -> None:
+        """A child, after its fork: nothing of the parent's connections, a tracer of its own, models in the background."""
+        guard.die_with_parent()
+        guard.listen_for_nudges()
+        runtime = self._runtime
+        runtime.forget_connections()
+        telemetry.setup(runtime.service.name, runtime.service.settings.home)
+        if runtime.service.warm_up is not None:
+            threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+
+    def on_child_stop(self, **_: Any) -> None:
+        """A child, about to be replaced: its last spans would be lost without this."""
+        telemetry.shutdown()
+
+    def _warm_up(self) -> None:
+        started = time.monotonic()
+        try:
+            if self._runtime.service.warm_up is not None:
+                self._runtime.service.warm_up()
+        except Exception:
+            log.exception("warm_up_failed")  # the first job will meet the same error, and report it as its own
+        else:
+            log.info("child_warmed_up", seconds=round(time.monotonic() - started, 3))
+
+    def _see_out(self) -> None:
+        runtime = self._runtime
+        if self._keeper is not None:
+            try:
+                self._keeper.stop(runtime.service.policy.grace)
+                runtime.ledger.redis.zrem(f"{runtime.ledger.prefix}workers", runtime.worker)
+            except Exception:
+                log.exception("stop_failed")  # leases run out by themselves
+        time.sleep(LAST_WORD)
+        os._exit(0)  # a pool whose children were ended may wait for them for ever; the ledger has everything
+
+    def _collect(self) -> list[Any]:
+        runtime = self._runtime
+        stats = runtime.ledger.run(calls.stats(queue_names(runtime.service.name)))
+        snapshot = metrics.ServiceSnapshot.of(runtime.service.name, stats)
+        return [*metrics.families([snapshot]), *metrics.process_families(runtime.service.name)]
+
+
+def refuse_eviction(runtime: Runtime) -> None:
+    """Raise SettingsError where the ledger's server may drop keys: under memory pressure it would forget accepted jobs."""
+    try:
+        policy = runtime.ledger.redis.config_get("maxmemory-policy").get("maxmemory-policy", "")
+    except redis.ResponseError:
+        log.warning("eviction_policy_unknown", detail="the server does not answer CONFIG GET; see to it that it is noeviction")
+        return
+    if policy != "noeviction":
+        raise SettingsError(
+            f"The ledger's server has maxmemory-policy {policy!r}: it would drop accepted jobs when memory is short. Set it to noeviction."
+        )

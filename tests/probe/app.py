@@ -1,0 +1,108 @@
+"""The probe's Celery app: `celery -A tests.probe.app worker`."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic_settings import SettingsConfigDict
+
+from shared.errors import PermanentError, TransientError
+from shared.job import Child, FanOut, Job
+from shared.policy import Policy, RetryPolicy
+from shared.service import Service
+from shared.settings import ServiceSettings
+from shared.worker import make_app
+from tests.probe.contract import CONTRACT, Act, ProbeResult
+
+
+class ProbeSettings(ServiceSettings):
+    """PROBE_*."""
+
+    model_config = SettingsConfigDict(env_prefix="PROBE_", extra="ignore", frozen=True)
+
+    lease: float = 15.0
+    hard_time_limit: float = 3_600.0
+
+
+def mark(command: Act, job: Job, word: str) -> None:
+    """Append one line to the marks file: the side effect that tests count."""
+    if command.marks:
+        with Path(command.marks).open("a") as file:
+            file.write(f"{word} {job.id} {job.attempt} {os.getpid()}\n")
+
+
+def work(command: Act, job: Job) -> ProbeResult:
+    """Sleep in small steps, with progress and checkpoints."""
+    mark(command, job, "began")
+    started = time.monotonic()
+    while (spent := time.monotonic() - started) < command.seconds:
+        job.progress(spent / command.seconds, "work", f"{spent:.1f} s")
+        job.checkpoint()
+        time.sleep(0.02)
+    mark(command, job, "did")
+    return ProbeResult(said="worked", attempt=job.attempt)
+
+
+def spin(command: Act, job: Job) -> ProbeResult:
+    """Burn the CPU without ever looking up."""
+    mark(command, job, "began")
+    deadline = time.monotonic() + command.seconds
+    while time.monotonic() < deadline:
+        sum(range(1_000))
+    return ProbeResult(said="spun", attempt=job.attempt)
+
+
+def flaky(command: Act, job: Job) -> ProbeResult:
+    """Fail until attempt `until_attempt`."""
+    if job.attempt < command.until_attempt:
+        raise TransientError("not yet", retry_after=0.1)
+    return ProbeResult(said="at last", attempt=job.attempt)
+
+
+def refuse(_command: Act, _job: Job) -> ProbeResult:
+    """Fail for good."""
+    raise PermanentError("the seconds are of the wrong kind", pointer="/seconds")
+
+
+def kill(command: Act, job: Job) -> ProbeResult:
+    """Take the process down."""
+    mark(command, job, "began")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ProbeResult(said="never")
+
+
+def fan(command: Act, job: Job) -> ProbeResult | FanOut:
+    """Leave the work to `parts` children."""
+    if (children := job.children()) is None:
+        return FanOut([Child(Act(what="work", seconds=command.seconds, marks=command.marks), weight=1) for _ in range(command.parts)])
+    return ProbeResult(said="gathered", attempt=job.attempt, children=[child.state for child in children])
+
+
+ACTS: Mapping[str, Callable[[Act, Job], ProbeResult | FanOut]] = {
+    "work": work,
+    "spin": spin,
+    "flaky": flaky,
+    "refuse": refuse,
+    "kill": kill,
+    "fan": fan,
+}
+
+
+def act(command: Act, job: Job) -> ProbeResult | FanOut:
+    """Do as the command says."""
+    return ACTS[command.what](command, job)
+
+
+settings = ProbeSettings()
+policy = Policy(
+    retry=RetryPolicy(max_attempts=3, first_delay=0.1, max_delay=1.0, crash_budget=3),
+    soft_time_limit=settings.hard_time_limit - 1,
+    hard_time_limit=settings.hard_time_limit,
+    concurrency=2,
+    lease=settings.lease,
+    grace=3.0,
+    cancel_grace=2.0,
+)
+app = make_app(Service(CONTRACT, policy, settings, {Act.kind: act}))

@@ -1,0 +1,44 @@
+"""The probe's messages."""
+
+from typing import ClassVar
+
+from shared.contracts.base import Command, Result
+from shared.contracts.registry import Contract
+from shared.contracts.upkeep import MeasureQueues, Sweep
+
+
+class ProbeResult(Result):
+    """What a probe says when it is done."""
+
+    said: str
+    attempt: int = 0
+    children: list[str] = []
+
+
+class Act(Command):
+    """Do `what` for `seconds`, leaving a line in the file `marks` when the work is done."""
+
+    kind: ClassVar[str] = "probe.act.v1"
+    route: ClassVar[str | None] = "acts"
+    result: ClassVar[type[Result]] = ProbeResult
+
+    what: str = "work"
+    seconds: float = 0.0
+    marks: str = ""
+    until_attempt: int = 1
+    parts: int = 0
+
+
+class SweepProbe(Sweep):
+    """The probe's sweep."""
+
+    kind: ClassVar[str] = "probe.sweep.v1"
+
+
+class MeasureProbe(MeasureQueues):
+    """The probe's look at its queues."""
+
+    kind: ClassVar[str] = "probe.measure.v1"
+
+
+CONTRACT = Contract("probe", "For tests", (Act, SweepProbe, MeasureProbe))
