@@ -17,13 +17,14 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from shared.recording import current_ids
-from shared.redaction import redact_addresses, redact_secrets
+from shared.redaction import redactor
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _OWN_HANDLERS = ("celery", "celery.task", "celery.redirected", "uvicorn", "uvicorn.access", "uvicorn.error")
 """Loggers that their libraries give handlers of their own; here everything goes through the root's."""
 _CHATTY = ("amqp", "asyncio", "botocore", "kombu", "PIL", "requests", "urllib3", "uvicorn.access")
 """They say too much below warning; uvicorn's access lines repeat what the gateway's own say better."""
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 _FIRST = ("timestamp", "level", "event", "service")
 
 
@@ -122,10 +123,8 @@ def _chain(service: str, out: _Out, *, debug: bool) -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         with_ids,
         structlog.processors.format_exc_info,
-        redact_secrets,
+        redactor(addresses=not debug),
     ]
-    if not debug:
-        chain.append(redact_addresses)
     if out.for_people:
         chain.append(structlog.dev.ConsoleRenderer(colors=out.is_terminal, exception_formatter=structlog.dev.plain_traceback))
     else:
@@ -135,7 +134,7 @@ def _chain(service: str, out: _Out, *, debug: bool) -> list[Processor]:
 
 def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     ordered = {name: event.pop(name) for name in _FIRST if name in event}
-    return json.dumps({**ordered, **event}, ensure_ascii=False, separators=(",", ":"), default=str)
+    return _encode({**ordered, **event})
 
 
 def _route_stdlib(bridge: _Bridge, least: int) -> None:

@@ -1,4 +1,4 @@
-"""Masks secrets in log lines always, and mail addresses above debug level. Two structlog processors and the pure functions in them.
+"""Masks secrets in log lines always, and mail addresses above debug level. One structlog processor and the pure functions in it.
 
 A last line of defence: whoever logs must not hand secrets over. It works by names (`password=…`) and shapes (`Bearer …`, `scheme://user:pass@`).
 Repeats in the patterns are bounded or end at the first odd character: a hostile text costs time in proportion to its length.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 MASK = "***"
 _SENSITIVE = frozenset(
@@ -29,14 +29,21 @@ _DEPTH = 5
 Scrub = Callable[[str], str]
 
 
-def redact_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask secrets in every value, however deep, whatever the level."""
-    return {key: _scrubbed(key, value, without_secrets, _DEPTH) for key, value in event.items()}
+def redactor(*, addresses: bool) -> Processor:
+    """The processor that masks secrets in every value, however deep, and mail addresses too where `addresses` says so."""
 
+    def both(text: str) -> str:
+        return without_addresses(without_secrets(text))
 
-def redact_addresses(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask the local part of mail addresses in every value."""
-    return {key: _scrubbed(None, value, without_addresses, _DEPTH) for key, value in event.items()}
+    scrub = both if addresses else without_secrets
+
+    def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        for key, value in event.items():
+            if type(value) is not int:  # the commonest value that needs no look
+                event[key] = _scrubbed(key, value, scrub, _DEPTH)
+        return event
+
+    return redact
 
 
 def without_secrets(text: str) -> str:
@@ -63,16 +70,16 @@ def without_addresses(text: str) -> str:
     return _ADDRESS.sub(rf"{MASK}@\1", text) if "@" in text else text
 
 
-def _scrubbed(key: object | None, value: Any, scrub: Scrub, depth: int) -> Any:
-    """`value` scrubbed; `key` is its name where names count (secrets), None where they do not (addresses)."""
+def _scrubbed(key: object, value: Any, scrub: Scrub, depth: int) -> Any:
+    """`value` scrubbed; `key` is the name it goes by."""
+    if isinstance(value, str):
+        return MASK if _is_sensitive(key) else scrub(value)
     if isinstance(value, bool | int | float) or value is None:
         return value  # a fencing token is a number, and no secret
-    if key is not None and _is_sensitive(key):
+    if _is_sensitive(key):
         return MASK
-    if isinstance(value, str):
-        return scrub(value)
     if depth > 0 and isinstance(value, Mapping):
-        return {inner: _scrubbed(None if key is None else inner, entry, scrub, depth - 1) for inner, entry in value.items()}
+        return {inner: _scrubbed(inner, entry, scrub, depth - 1) for inner, entry in value.items()}
     if depth > 0 and isinstance(value, list | tuple | set | frozenset):
         return [_scrubbed(key, entry, scrub, depth - 1) for entry in value]
     return scrub(str(value))
