@@ -11,9 +11,6 @@ from client.models import Job, JobArtifact
 from client.transport import Transport, backoff
 from client.uploads import OnBytes
 
-BLOCK = 2**20
-"""Bytes written at once."""
-
 
 def place(artifact: JobArtifact, to: Path) -> Path:
     """Where an artifact goes: under `to` if that is a folder (nested names make folders), else `to` itself.
@@ -82,6 +79,6 @@ def _go_on(transport: Transport, url: str, partial: Path, have: int, size: int, 
         # 200 to a Range request means that the server sends it all again (RFC 9110, section 14.2).
         resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         with partial.open("ab" if resumed else "wb") as sink:
-            for block in response.iter_bytes(BLOCK):
+            for block in response.iter_bytes():
                 sink.write(block)
                 tell(sink.tell(), size)

@@ -24,6 +24,7 @@ _STATES = {
     EventType.STARTED: State.RUNNING,
     EventType.PROGRESSED: State.RUNNING,
     EventType.RETRYING: State.RETRYING,
+    EventType.RESCUED: State.QUEUED,
     EventType.CANCELING: State.CANCELING,
     EventType.SUCCEEDED: State.SUCCEEDED,
     EventType.FAILED: State.FAILED,

@@ -36,10 +36,11 @@ class Problem(BaseModel):
     def sentence(self) -> str:
         """Everything a user needs in one line; what a field's message repeats of the detail is said once."""
         text = self.detail or self.title or f"the gateway answered {self.status}"
-        text = text[0].upper() + text[1:]
-        said = (f"{field.pointer}: {field.message}" if field.message.lower() != text.lower() else field.pointer for field in self.errors)
+        said = (field.pointer if field.message in text else f"{field.pointer}: {field.message}" for field in self.errors)
         fields = "; ".join(part.removeprefix(": ") for part in said if part)
-        return f"{text} ({fields})" if fields else text
+        whole = f"{text} ({fields})" if fields else text
+        # A sentence begins with a capital; the name of a field (`size: …`) stays as it is.
+        return whole if text.split()[0].endswith(":") else whole[0].upper() + whole[1:]
 
 
 def problem_of(response: httpx.Response) -> Problem:
