@@ -7,6 +7,7 @@ to empty before TLS begins (a reply smuggled in before STARTTLS must not be beli
 import asyncio
 import ssl
 from dataclasses import dataclass
+from typing import cast
 
 MAX_REPLY = 64_000
 SEPARATOR = 3
@@ -52,8 +53,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio's call; again after STARTTLS, with the encrypted transport."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         """Asyncio's call."""
