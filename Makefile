@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c
 # Interpreters are never downloaded behind anybody's back.
 export UV_PYTHON_DOWNLOADS := never
 TEST_JOBS ?= 2
+COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test unit contract integration conformance e2e chaos check fmt bench requirements images flower clean
@@ -44,8 +45,8 @@ bench: $(VENV)/.dev  ## the submit benchmark: the tutorial's gateway and ours, s
 requirements: $(VENV)/.dev  ## pin pyproject's dependency groups into requirements/ (ARGS=--upgrade takes newer releases)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m deploy.pins $(ARGS)
 
-images:  ## build the images of docker-compose.yml
-	docker compose build
+images:  ## build the images of docker-compose.yml (BUILD_NETWORK=host, PIP_INDEX_URL=… where needed)
+	$(COMPOSE) build $(ARGS)
 
 flower: $(VENV)/.dev  ## Celery's dashboard for the embedded home, with a login
 	@$(BIN)/python -m deploy.flower $(ARGS)
