@@ -65,28 +65,27 @@ def one_stream(transport: Transport, job_id: str, *, after: int, deadline: float
 def follow(transport: Transport, job_id: str, *, after: int = 0, deadline: float | None = None) -> Iterator[Event]:
     """The events after number `after`, live, each once and in order, over as many connections as it takes.
 
-    Ends when the gateway closes the stream after a terminal event (a retried job has several: only the last closes it).
+    Ends when the gateway closes the stream and the job is done (a retried job has several terminal events: only the last is its end).
     Raises StreamUnavailableError after three fruitless connections in a row, WaitTimeoutError past the deadline.
     """
     fruitless, ended = 0, False
     while True:
+        before = after
+        cause: ClientError | None = None
         try:
             for event in one_stream(transport, job_id, after=after, deadline=deadline):
-                if event.seq <= after:
-                    continue
-                after, fruitless, ended = event.seq, 0, event.type in TERMINAL_EVENTS
-                yield event
+                if event.seq > after:
+                    after, ended = event.seq, event.type in TERMINAL_EVENTS
+                    yield event
         except (UnreachableError, UnavailableError, LimitedError) as error:
-            cause: ClientError | None = error
-        else:
-            cause = None
-        if ended:
+            cause = error
+        if ended or (cause is None and after == before and _is_done(transport, job_id)):
             return
         check_deadline(deadline, job_id)
-        fruitless += 1
+        fruitless = 0 if after > before else fruitless + 1
         if fruitless >= FRUITLESS:
             raise StreamUnavailableError(f"No event of {job_id} came over {fruitless} connections.") from cause
-        transport.sleep(backoff(fruitless))
+        transport.sleep(backoff(fruitless + 1))
 
 
 def applied(job: Job, event: Event) -> Job:
@@ -107,6 +106,11 @@ def check_deadline(deadline: float | None, job_id: str) -> None:
     """Raise WaitTimeoutError where `deadline` (monotonic seconds) is over."""
     if deadline is not None and time.monotonic() >= deadline:
         raise WaitTimeoutError(f"{job_id} is not done yet; it goes on.")
+
+
+def _is_done(transport: Transport, job_id: str) -> bool:
+    """Asked where a stream ended without a terminal event: there may be none after the number asked for."""
+    return bool(transport.request("GET", f"/v1/jobs/{job_id}").json().get("done"))
 
 
 def _until(lines: Iterator[str], deadline: float | None, job_id: str) -> Iterator[str]:

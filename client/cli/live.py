@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from client.models import Job
@@ -66,10 +67,10 @@ class TerminalBars:
 
     def job(self, label: str) -> OnProgress:
         """A bar for a job."""
-        line = self._progress.add_task(label, total=1.0, note="queued")
+        line = self._progress.add_task(escape(label), total=1.0, note="queued")
 
         def show(job: Job) -> None:
-            self._progress.update(line, completed=fraction(job), note=note(job))
+            self._progress.update(line, completed=fraction(job), note=escape(note(job)))
             if job.done:
                 self._progress.stop_task(line)
 
@@ -77,7 +78,7 @@ class TerminalBars:
 
     def bytes(self, label: str) -> OnBytes:
         """A bar for bytes."""
-        line = self._progress.add_task(label, total=None, note="")
+        line = self._progress.add_task(escape(label), total=None, note="")
 
         def show(done: int, total: int) -> None:
             self._progress.update(line, completed=done, total=max(total, 1), note=f"{done / 1e6:.1f} of {total / 1e6:.1f} MB")

@@ -67,9 +67,18 @@ def test_where_no_stream_gets_through_the_job_is_polled() -> None:
 
 def test_three_fruitless_streams_lead_to_polling() -> None:
     """A proxy that swallows streams does not hold up the wait."""
-    gateway = Gateway(httpx.ReadError("cut"), stream(), httpx.ReadTimeout("silent"), httpx.Response(200, json=DONE))
+    gateway = Gateway(
+        httpx.ReadError("cut"), stream(), httpx.Response(200, json=JOB), httpx.ReadTimeout("silent"), httpx.Response(200, json=DONE)
+    )
 
     assert gateway.client().wait(Job.model_validate(JOB)).done
+
+
+def test_following_a_done_job_after_its_last_event_ends() -> None:
+    """There is nothing more to come, and nothing is wrong."""
+    gateway = Gateway(stream(), httpx.Response(200, json=DONE))
+
+    assert list(gateway.client().follow("avatar_1", after=4)) == []
 
 
 def test_waiting_for_nothing_known_is_an_error() -> None:
