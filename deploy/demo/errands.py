@@ -63,7 +63,7 @@ def mailing(client: Counterfoil, shown: Bars) -> Job:
         html=(SAMPLES / "newsletter.html").read_text(encoding="utf-8"),
         text=(SAMPLES / "newsletter.txt").read_text(encoding="utf-8"),
         recipients=upload,
-        list_unsubscribe="https://harbour.example/unsubscribe",
+        list_unsubscribe="https://harbour.example/unsubscribe?reader={{ email|urlencode }}",
     )
 
 

@@ -47,7 +47,7 @@ def where_to_look(console: Console, home: Home, output: Path, *, stays_up: bool)
     lines = [
         ("files", str(output)),
         ("API", f"{home.url}/docs"),
-        ("mails", home.mail_url),
+        ("mails", f"{home.mail_url}  (as files: {home.folder / 'mail' / 'messages'})" if home.mail_url else ""),
         ("a trace", "counterfoil trace JOB  (python -m client.cli trace JOB)"),
     ]
     for name, value in lines:
