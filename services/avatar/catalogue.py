@@ -1,0 +1,35 @@
+"""What the service offers, for `GET /v1/services`. No style is built and no model loaded for it."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from services.avatar.prints import PALETTES, PRINT_NAMES
+from services.avatar.raster import MEDIA_TYPES
+from services.avatar.settings import settings
+from services.avatar.styles import licences
+
+_PACKAGES = ("dicebear-core", "dicebear-styles", "pyvips", "pyvips-binary", "ai-edge-litert", "pillow")
+
+
+def catalogue() -> Mapping[str, Any]:
+    """The engines with their styles and licences, the formats and limits, and what draws them: JSON, some 0.1 s once."""
+    chosen = settings()
+    styles = [{"name": name, "licence": rights.licence, "attribution": rights.attribution} for name, rights in licences().items()]
+    return {
+        "engines": {
+            "illustrated": {"source": "seed", "default_style": chosen.seed_style, "styles": styles},
+            "prompt": {"source": "prompt", "default_style": None, "styles": [style["name"] for style in styles]},
+            "portrait": {
+                "source": "photo",
+                "default_style": chosen.portrait_style,
+                "styles": [{"name": name, "licence": None, "attribution": None} for name in PRINT_NAMES],
+                "palettes": [palette.name for palette in PALETTES],
+                "accepts": ["image/jpeg", "image/png", "image/webp", "image/heic"],
+                "max_bytes": chosen.max_photo_bytes,
+                "max_pixels": chosen.max_photo_pixels,
+            },
+        },
+        "formats": MEDIA_TYPES,
+        "versions": {package: version(package) for package in _PACKAGES},
+    }

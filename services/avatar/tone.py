@@ -1,0 +1,81 @@
+"""Light and dark relative to the face: percentiles measured in it, so that every skin keeps its modelling.
+
+A fixed luminance threshold turns dark faces black and pale ones white. Here the scale's zero and one, and the steps between
+them, are where this face's own shadows and lights are.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from services.avatar.crop import Crop
+from services.avatar.filters import guided, luminance, resize
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Plane = npt.NDArray[np.float32]
+
+PERCENTILES = (6.0, 26.0, 55.0, 84.0)
+"""Of the face's luminance: below the first are pupils, brows and lips' shadow; above the last the lights."""
+_LEAST_STEP = 0.035
+"""Two thresholds closer than this (in luminance) would print noise: an evenly lit face is drawn in fewer tones."""
+
+_SMOOTH_EDGE = 512
+"""Smoothing happens at this edge, whatever the picture's: hair and cloth become areas, and a large print costs no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tones:
+    """`plane` is the smoothed luminance (edge, edge), 0 to 1; `thresholds` ascend and split it into one tone more than they are."""
+
+    plane: "Plane"
+    thresholds: tuple[float, ...]
+
+
+def measure(crop: Crop, matte: "Plane") -> Tones:
+    """The crop's tones, split where its face says (where there is none: its middle)."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    plane = resize(luminance(crop.pixels), min(crop.edge, _SMOOTH_EDGE))
+    for radius, softness in ((3, 0.1), (5, 0.06)):
+        plane = guided(plane, plane, radius, softness)
+    plane = resize(plane, crop.edge)
+    sample = plane[_ellipse(crop) & (matte > 0.5)]  # noqa: PLR2004 - more person than not
+    values = [float(value) for value in np.percentile(sample if sample.size else plane, PERCENTILES)]
+    return Tones(plane, spread(values))
+
+
+def spread(values: list[float]) -> tuple[float, ...]:
+    """The thresholds with at least a visible step between neighbours, moved apart from their common middle."""
+    middle = values[len(values) // 2]
+    steps = [max(later - earlier, _LEAST_STEP) for earlier, later in pairwise(values)]
+    start = values[0] if sum(steps) == values[-1] - values[0] else middle - sum(steps[: len(values) // 2])
+    result = [start]
+    for step in steps:
+        result.append(result[-1] + step)
+    return tuple(result)
+
+
+def stretch(plane: "Plane", tones: Tones) -> "Plane":
+    """`plane` (a luminance) as a continuous tone, 0 to 1: linear between the thresholds, which become evenly spaced."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    low, *_, high = tones.thresholds
+    margin = (high - low) * 0.5
+    places = [max(low - 2 * margin, -0.01), *tones.thresholds, high + margin]
+    levels = np.linspace(0, 1, len(places))
+    stretched: Plane = np.interp(plane, places, levels).astype(np.float32)
+    return stretched
+
+
+def _ellipse(crop: Crop) -> "npt.NDArray[np.bool_]":
+    """The face's ellipse, a little inside its box: no hair, no background."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    left, top, right, bottom = crop.face or (crop.edge // 4, crop.edge // 4, 3 * crop.edge // 4, 3 * crop.edge // 4)
+    rows, columns = np.ogrid[: crop.edge, : crop.edge]
+    x, y = (left + right) / 2, (top + bottom) / 2
+    inside: npt.NDArray[np.bool_] = ((columns - x) / (0.45 * (right - left))) ** 2 + ((rows - y) / (0.5 * (bottom - top))) ** 2 <= 1
+    return inside
