@@ -46,6 +46,7 @@ MEANINGS: tuple[Meaning, ...] = (
         "a codec in it cannot be decoded",
         "unsupported-media",
     ),
+    _known(r"File too large", "an output grew larger than allowed", "too-large"),
     _known(r"Picture size .* is invalid|exceeds .*max_pixels", "its frames are larger than allowed", "too-large"),
     _known(r"Invalid data found when processing input", "it is not a media file, or it is damaged", "invalid-media"),
     _known(r"partial file|Packet corrupt|Error while decoding|corrupt decoded frame", "it is damaged or cut off", "invalid-media"),

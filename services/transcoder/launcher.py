@@ -44,6 +44,8 @@ def limit(limits: dict[str, int]) -> None:
 def main() -> None:
     """Become the program."""
     spec = json.loads(sys.argv[1])
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and an exec would pass that on
+        signal.signal(ignored, signal.SIG_DFL)
     die_with(spec["parent"])
     limit(spec["limits"])
     os.nice(spec["nice"])

@@ -1,0 +1,163 @@
+"""Programs are watched, stopped and never left behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from services.transcoder.binary import tools
+from services.transcoder.process import Limits
+from services.transcoder.progress import Snapshot
+from services.transcoder.run import Watch, run
+from shared.errors import JobCanceled, TransientError
+from tests.integration.transcoder_media import SAMPLE, do, job_for
+from tests.integration.transcoder_worker import ENDLESS, LIMITS
+
+
+def children() -> list[psutil.Process]:
+    """Every process below this one."""
+    return psutil.Process().children(recursive=True)
+
+
+def gone(pid: int, *, within: float = 5.0) -> bool:
+    """Whether the process ends in time."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.02)
+                continue
+        return True
+    return False
+
+
+def endless(tmp_path: Path, checkpoint: Callable[[], None], on_progress: Callable[[Snapshot], None], *, stall: float = 60.0) -> None:
+    """An FFmpeg that would run for ever."""
+    watch = Watch(checkpoint, stall_seconds=stall, on_progress=on_progress)
+    run([str(tools().ffmpeg.path), *ENDLESS], cwd=tmp_path, limits=LIMITS, watch=watch)
+
+
+def test_a_cancel_ends_ffmpeg_within_two_seconds_and_leaves_nothing(tmp_path: Path) -> None:
+    """No process and no temporary file."""
+    job = job_for(SAMPLE, tmp_path)
+    canceled_at = 0.0
+
+    def cancel() -> None:
+        nonlocal canceled_at
+        if any(step == "encode" for _, step, *_ in job.told):
+            canceled_at = canceled_at or time.monotonic()
+            raise JobCanceled
+
+    job.on_checkpoint = cancel
+    with pytest.raises(JobCanceled):
+        do(job, presets=["mp4-720p", "hls"])
+    took = time.monotonic() - canceled_at
+
+    assert took < 2.0
+    assert children() == []
+    assert list(job.workdir.iterdir()) == []
+    assert job.artifacts == {}
+
+
+def test_any_exception_ends_ffmpeg(tmp_path: Path) -> None:
+    """A soft time limit is raised wherever the code happens to be."""
+
+    class SoftTimeLimitExceeded(Exception):  # noqa: N818 - as billiard calls its own
+        """As Celery raises."""
+
+    def bang(_: Snapshot) -> None:
+        raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        endless(tmp_path, lambda: None, bang)
+
+    assert children() == []
+
+
+def test_ffmpeg_dies_with_a_worker_that_is_killed(tmp_path: Path) -> None:
+    """SIGKILL gives the worker no chance to tidy up: the kernel does it (PR_SET_PDEATHSIG)."""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "tests.integration.transcoder_worker", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, text=True) as worker:
+        assert worker.stdout is not None
+        pids = [int(pid) for pid in worker.stdout.readline().split()]
+        alive = [psutil.pid_exists(pid) for pid in pids]
+        worker.kill()
+
+    assert alive == [True]
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_hung_ffmpeg_is_killed_and_the_job_tried_again(tmp_path: Path) -> None:
+    """Stopped, it makes no progress, and SIGTERM does not reach it."""
+
+    def stop(at: Snapshot) -> None:
+        if at.frame:
+            for child in children():
+                child.suspend()
+
+    with pytest.raises(TransientError, match="no progress for 1 s") as caught:
+        endless(tmp_path, lambda: None, stop, stall=1.0)
+
+    assert caught.value.type == "encoder-hung"
+    assert children() == []
+
+
+def test_endless_stderr_takes_no_memory(tmp_path: Path) -> None:
+    """200 MB of complaints leave a few lines."""
+    script = "for i in range(200): import sys; sys.stderr.write('x' * 1_000_000 + chr(10))"
+    before = psutil.Process().memory_info().rss
+    limits = Limits(cpu_seconds=60, memory_mb=1_024, file_bytes=1)
+    ended = run([sys.executable, "-c", script], cwd=tmp_path, limits=limits, watch=Watch(lambda: None, 60.0))
+
+    assert (ended.status, len(ended.words)) == (0, 80)
+    assert psutil.Process().memory_info().rss - before < 20_000_000
+
+
+def test_limits_and_environment_reach_the_program(tmp_path: Path) -> None:
+    """CPU, memory, file size, open files and niceness; no variable of ours (it may hold a password) and no open file."""
+    script = "import os, resource as r; print([r.getrlimit(n)[0] for n in (r.RLIMIT_CPU, r.RLIMIT_AS, r.RLIMIT_FSIZE, r.RLIMIT_CORE)],"
+    script += " os.nice(0) - BASE, sorted(os.environ), os.listdir('/proc/self/fd').__len__())".replace("BASE", str(os.nice(0)))
+    limits = Limits(cpu_seconds=60, memory_mb=1_024, file_bytes=77, nice=3)
+    secret = (tmp_path / "secret").open("wb")
+    os.set_inheritable(secret.fileno(), True)
+    with secret:
+        ended = run([sys.executable, "-c", script], cwd=tmp_path, limits=limits, watch=Watch(lambda: None, 60.0), keep_stdout=1_000)
+    said = ended.stdout.decode().strip()
+
+    assert said == f"[60, {2**30}, 77, 0] 3 ['HOME', 'LC_ALL', 'TMPDIR'] 4"
+
+
+def test_a_program_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    """The wall clock of a probe: it may neither burn CPU nor stall, and yet not end."""
+    with pytest.raises(TimeoutError):
+        run(
+            [str(tools().ffmpeg.path), *ENDLESS],
+            cwd=tmp_path,
+            limits=LIMITS,
+            watch=Watch(lambda: None, stall_seconds=60.0, wall_seconds=1.0),
+        )
+
+    assert children() == []
+
+
+def test_a_killed_ffmpeg_says_by_what(tmp_path: Path) -> None:
+    """The exit status is the signal, for the failure's words."""
+
+    def kill(at: Snapshot) -> None:
+        if at.frame:
+            for child in children():
+                child.kill()
+
+    watch = Watch(lambda: None, stall_seconds=60.0, on_progress=kill)
+    ended = run([str(tools().ffmpeg.path), *ENDLESS], cwd=tmp_path, limits=LIMITS, watch=watch)
+
+    assert ended.status == -signal.SIGKILL
+    assert not ended.last.finished
