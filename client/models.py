@@ -166,15 +166,16 @@ class Service(Model):
 
 
 class Span(Model):
-    """One step of a trace; `start` is comparable within the trace, `links` names spans that led to this one."""
+    """One step of a trace. `start` is in nanoseconds since 1970, `ns` its length; `links` are the (trace, span) ids that led to it."""
 
     span_id: str = Field(validation_alias=AliasChoices("span_id", "span"))
     parent_id: str | None = Field(default=None, validation_alias=AliasChoices("parent_id", "parent_span_id", "parent"))
     name: str
     service: str = ""
-    start: int | float | str = 0
-    duration_ms: float | None = None
+    start: int = 0
+    ns: int | None = None
     error: str | None = None
+    links: list[tuple[str, str]] = []
 
 
 class Trace(Model):

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from client.cli.text import one_line
 from client.models import Job
 from client.uploads import OnBytes
 from client.waiting import OnProgress
@@ -50,7 +51,7 @@ def note(job: Job) -> str:
         parts.append(f"{job.children.succeeded}/{job.children.total} parts")
     if job.progress.eta_seconds and not job.done:
         parts.append(f"{job.progress.eta_seconds:.0f} s left")
-    return " · ".join(part for part in parts if part)
+    return one_line(" · ".join(part for part in parts if part))
 
 
 def fraction(job: Job) -> float:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from client.cli.settings import address
+from client.cli.text import one_line, printable
 from client.counterfoil import Counterfoil
 
 if TYPE_CHECKING:
@@ -47,11 +49,11 @@ class Session:
 
     def say(self, text: str) -> None:
         """A line on stdout, as it is."""
-        self.out.print(text, markup=False)
+        self.out.print(printable(text), markup=False)
 
     def hint(self, text: str) -> None:
         """A line on stderr that a pipe does not get."""
-        self.err.print(text, markup=False, soft_wrap=True)
+        self.err.print(printable(text), markup=False, soft_wrap=True)
 
     def show_json(self, value: Any) -> None:
         """A value on stdout as JSON; models as the gateway sent them."""
@@ -67,12 +69,12 @@ class Session:
         for heading in headings:
             shown.add_column(heading, overflow="fold")
         for row in rows:
-            shown.add_row(*(_cell(cell) for cell in row))
+            shown.add_row(*(escape(_cell(cell)) for cell in row))
         self.out.print(shown)
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else str(value).replace("\n", " ").replace("\t", " ")
+    return "" if value is None else one_line(str(value), most=1_000)
 
 
 def _plain(value: object) -> object:

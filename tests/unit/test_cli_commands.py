@@ -186,19 +186,29 @@ def test_redrive_sends_a_mended_payload() -> None:
 
 
 def test_a_trace_is_a_tree(capsys: pytest.CaptureFixture[str]) -> None:
-    """Children stand under their parents in order of their start; a foreign parent makes a root."""
+    """Children stand under their parents in order of their start; a foreign parent makes a root, a link a ↻; the rest is counted."""
     spans = [
-        {"span_id": "b", "parent_id": "a", "name": "send avatar", "service": "gateway", "start": 20, "duration_ms": 1.5},
-        {"span_id": "a", "parent_id": "theirs", "name": "POST /v1/avatars", "service": "gateway", "start": 10, "duration_ms": 2500},
-        {"span_id": "c", "parent_id": "b", "name": "process avatar", "service": "avatar", "start": 30},
+        {"span": "b", "parent": "a", "name": "send avatar", "service": "gateway", "start": 3_000_000, "ns": 1_500_000},
+        {"span": "a", "parent": "theirs", "name": "POST /v1/avatars", "service": "gateway", "start": 1_000_000, "ns": 2_500_000_000},
+        {"span": "c", "name": "process avatar", "service": "avatar", "start": 5_000_000, "ns": 65_000_000_000, "links": [["t0", "b"]]},
+        *({"span": f"d{n}", "parent": "c", "name": "draw\x1b[2J", "service": "avatar", "start": 6_000_000, "ns": 0} for n in range(14)),
     ]
     code, _ = run(["trace", "x"], httpx.Response(200, json={"trace_id": "t1", "spans": spans}))
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
     assert code == 0
-    assert lines == [
+    assert lines[:5] == [
         "trace t1",
-        "└── POST /v1/avatars gateway 2.50 s",
-        "    └── send avatar gateway 1.5 ms",
-        "        └── process avatar avatar",
+        "└── POST /v1/avatars gateway 2.50 s +0.0 ms",
+        "    └── send avatar gateway 1.5 ms +2.0 ms",
+        "        └── ↻ process avatar avatar 1 m 05 s +4.0 ms",
+        "            ├── draw [2J avatar 0.0 ms +5.0 ms",
     ]
+    assert lines[-1] == "            └── … 2 more"
+
+
+def test_a_strangers_words_do_not_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """Control characters in an error are blanks in what is printed."""
+    run(["job", "x"], problem(404, "not-found", "gone\x1b[2J"))
+
+    assert capsys.readouterr().err == "counterfoil: Gone [2J\n"
