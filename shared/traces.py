@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
-_MOST_LINKED = 32
+_MOST_LINKED = 8
 """Linked traces that are read along: a job's retries and redrives."""
 _DEEPEST = 60
 """Levels that are drawn; a forged file must not exhaust the stack."""

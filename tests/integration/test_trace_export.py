@@ -91,6 +91,18 @@ def test_a_parent_that_never_records_forks_children_that_do(otlp: OtlpReceiver, 
     assert len({span.resource["process.pid"] for span in otlp.spans}) == 2
 
 
+def test_a_child_that_never_sets_up_records_nothing(otlp: OtlpReceiver, tmp_path: Path) -> None:
+    """What it inherited has no export thread, so nothing may pile up in it; its own context still goes through."""
+    telemetry.setup("gateway", tmp_path)
+    child = os.fork()
+    if child == 0:
+        with telemetry.server_span("GET", "/livez", HEADERS) as span:
+            os._exit(0 if not span.is_recording() and telemetry.current_trace_id() == TRACE else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
+    assert not otlp.spans
+
+
 def test_the_local_files_show_the_same_tree(otlp: OtlpReceiver, tmp_path: Path) -> None:
     """Without a collector one still sees the whole job, services named."""
     del otlp
