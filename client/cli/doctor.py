@@ -44,21 +44,34 @@ def findings(services: Iterable[Service], now: datetime) -> Iterator[str]:
     for service in services:
         none = False
         live = [worker for worker in service.workers if not _stale(worker, now)]
-        for worker in service.workers:
-            if worker not in live:
-                yield f"{service.name}: worker {worker.name} on {worker.host} was last heard of at {worker.heartbeat_at}; restart it."
-        if not live:
-            yield f"{service.name}: no worker is running, so its jobs wait; start one (`make up`, or scale the service up)."
-        heard = {queue for worker in live for queue in worker.queues}
-        for queue in service.queues:
-            if live and heard and queue.name not in heard:
-                yield f"{service.name}: no worker listens on the queue {queue.name}; start one with --queues {queue.name}."
-            if queue.oldest_age > STUCK:
-                yield f"{service.name}: a job has waited {queue.oldest_age:.0f} s in {queue.name} ({queue.depth} wait); add workers."
-        if service.dead_letters:
-            yield f"{service.name}: {service.dead_letters} dead letters; see `counterfoil dead-letters list --service {service.name}`."
+        yield from (f"{service.name}: {sentence}" for sentence in (*_workers(service, live), *_queues(service, live), *_rest(service)))
     if none:
         yield "The gateway knows no service; is this a whole installation?"
+
+
+def _workers(service: Service, live: list[Worker]) -> Iterator[str]:
+    for worker in service.workers:
+        if worker not in live:
+            yield f"worker {worker.name} on {worker.host} was last heard of at {worker.heartbeat_at}; restart it."
+    if not live:
+        yield "no worker is running, so its jobs wait; start one (`make up`, or scale the service up)."
+
+
+def _queues(service: Service, live: list[Worker]) -> Iterator[str]:
+    heard = {queue for worker in live for queue in worker.queues}
+    for queue in service.queues:
+        if heard and queue.name not in heard:
+            yield f"no worker listens on the queue {queue.name}; start one with --queues {queue.name}."
+        if queue.oldest_age > STUCK:
+            yield f"a job has waited {queue.oldest_age:.0f} s in {queue.name} ({queue.depth} wait); add workers."
+
+
+def _rest(service: Service) -> Iterator[str]:
+    refused = ((service.model_extra or {}).get("catalogue") or {}).get("refused")
+    if refused:  # a missing or outdated binary, in the service's own words
+        yield str(refused)
+    if service.dead_letters:
+        yield f"{service.dead_letters} dead letters; see `counterfoil dead-letters list --service {service.name}`."
 
 
 def _gateway(session: Session) -> Iterator[str]:

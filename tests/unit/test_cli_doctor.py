@@ -37,6 +37,7 @@ def test_a_healthy_service_has_no_findings() -> None:
         ({"queues": [{"name": "avatar.gpu"}]}, "no worker listens on the queue avatar.gpu"),
         ({"queues": [{"name": "avatar", "depth": 9, "oldest_age": 301}]}, "has waited 301 s in avatar"),
         ({"dead_letters": 3}, "3 dead letters"),
+        ({"catalogue": {"refused": "FFmpeg 5.1 is too old"}}, "avatar: FFmpeg 5.1 is too old"),
     ],
 )
 def test_each_ill_has_a_sentence(changes: dict[str, Any], words: str) -> None:
