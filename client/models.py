@@ -76,7 +76,7 @@ class Job(Model):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     run_at: datetime | None = None
-    request: dict[str, Any] = {}
+    request: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     error: JobProblem | None = None
     artifacts: list[JobArtifact] = []
@@ -116,7 +116,7 @@ class DeadLetter(Model):
     service: str = ""
     kind: str | None = None
     reason: str = ""
-    created_at: datetime | None = Field(default=None, validation_alias="at")
+    at: datetime | None = None
     trace_id: str | None = None
 
 

@@ -46,7 +46,8 @@ def bars(console: Console) -> Iterator[Bars]:
 
 def note(job: Job) -> str:
     """State, step and detail of a job in a few words."""
-    parts = [str(job.state), job.progress.step or "", job.progress.detail or ""]
+    step = job.progress.step if job.progress.step not in {job.state, "done"} else None
+    parts = [str(job.state), step or "", job.progress.detail or ""]
     if job.children and job.children.total:
         parts.append(f"{job.children.succeeded}/{job.children.total} parts")
     if job.progress.eta_seconds and not job.done:

@@ -93,7 +93,8 @@ def list_dead_letters(session: Session) -> int:
     if session.as_json:
         session.show_json(entries)
         return OK
-    session.table(("id", "service", "kind", "reason"), ((entry.id, entry.service, entry.kind, entry.reason) for entry in entries))
+    rows = ((entry.id, entry.service, entry.kind, entry.reason, entry.at) for entry in entries)
+    session.table(("id", "service", "kind", "reason", "at"), rows)
     if not entries:
         session.hint("No dead letters.")
     return OK
