@@ -96,7 +96,7 @@ def applied(job: Job, event: Event) -> Job:
         changes = {"state": state, "done": state in TERMINAL}
     progress = event.data.get("progress", event.data)
     if isinstance(progress, dict) and "fraction" in progress:
-        changes["progress"] = Progress.model_validate(progress)
+        changes["progress"] = Progress.model_validate({name: progress[name] for name in Progress.model_fields if name in progress})
     if isinstance(event.data.get("attempt"), int):
         changes["attempt"] = event.data["attempt"]
     return job.model_copy(update=changes)

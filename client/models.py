@@ -179,7 +179,8 @@ class Span(Model):
 
 
 class Trace(Model):
-    """All spans known of one trace."""
+    """All spans known of one trace; without an id there is none. `url` is where to look at it, if anywhere."""
 
-    trace_id: str
+    trace_id: str | None = None
+    url: str | None = None
     spans: list[Span] = []

@@ -25,7 +25,7 @@ def trace_tree(trace: Trace) -> Tree:
     for span in spans:
         below[_above(span, known)].append(span)
     origin = spans[0].start if spans else 0
-    tree = Tree(f"trace {escape(one_line(trace.trace_id))}")
+    tree = Tree(f"trace {escape(one_line(trace.trace_id or 'none'))}")
     pending: list[tuple[Tree, str | None]] = [(tree, None)]
     while pending:  # not by recursion: a forged trace must not exhaust the stack
         branch, parent = pending.pop()
