@@ -13,6 +13,8 @@ from gateway.problems import Problem
 
 MOST = 50
 """Errors listed at most: a mailing with 100,000 wrong addresses is told of the first fifty."""
+CONSIDERED = 1_000
+"""Errors looked at, at most: the event loop has more to do."""
 
 _NAMES_A_FIELD = frozenset({"missing", "extra_forbidden", "invalid_key"})
 _ROOMS = {"query": "query", "path": "path", "header": "header", "cookie": "cookie"}
@@ -29,10 +31,11 @@ def validation_problem(errors: Sequence[ErrorDetails] | Sequence[Any], value: An
     Without `value` the locations are taken as they are. No input is repeated in it. Where a field has several forms
     (a list, or an upload's id) the errors of the form that came furthest win.
     """
-    found = [_located(error["loc"], error["type"], value) for error in errors]
+    found = [_located(error["loc"], error["type"], value) for error in errors[:CONSIDERED]]
+    above = {at[:end] for at, _ in found for end in range(len(at)) if at[end] == "/"}
     listed: dict[tuple[str, str], dict[str, str]] = {}
-    for (at, of_branch), error in zip(found, errors, strict=True):
-        if of_branch and any(other.startswith(at + "/") for other, _ in found):
+    for (at, of_branch), error in zip(found, errors, strict=False):
+        if of_branch and at in above:
             continue
         message = error["msg"].removeprefix("Value error, ")
         listed.setdefault((at, message), {"pointer": at, "message": message})
@@ -41,7 +44,7 @@ def validation_problem(errors: Sequence[ErrorDetails] | Sequence[Any], value: An
     where = first["pointer"].removeprefix("/") or "the body"
     detail = f"{where}: {first['message']}"
     if len(kept) > 1:
-        detail += f" (and {len(kept) - 1} more)"
+        detail += f" (and {'at least ' if len(errors) > CONSIDERED else ''}{len(kept) - 1} more)"
     return Problem("invalid-request", detail, errors=kept[:MOST])
 
 

@@ -76,7 +76,7 @@ class Server:
         """Start and wait until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env={**os.environ, **self.env}, cwd=ROOT)
-        wait_until(self._up, f"{Path(self.command[0]).name} answers on its port\n")
+        wait_until(self._up, f"{Path(self.command[0]).name} answers on its port", seconds=90)  # on a machine full of tests
 
     def stop(self, sign: signal.Signals = signal.SIGTERM, *, seconds: float = 15.0) -> int:
         """End it with `sign`, at the latest after `seconds` with SIGKILL; returns its exit status."""

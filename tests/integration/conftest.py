@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import redis_server, running
+from tests.gateways import Gateway
+from tests.servers import gateway_server, redis_server, running
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +13,11 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis or Valkey of this test session's own, without AOF; tests keep apart by their key prefixes or databases."""
     with running(redis_server(tmp_path_factory.mktemp("redis"))) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Gateway]:
+    """A gateway of this test session's own, on a free port, with local storage."""
+    home = tmp_path_factory.mktemp("home")
+    with running(gateway_server(home, redis_url)) as server:
+        yield Gateway(server, home)
