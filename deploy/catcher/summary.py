@@ -1,11 +1,12 @@
 """What the list of mails shows, read off the head of a message in microseconds (a full parse takes a millisecond)."""
 
+import base64
+import quopri
 import re
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 
 WANTED = re.compile(rb"^(from|to|subject)[ \t]*:[ \t]*((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
 MAX_HEAD = 64_000
 MAX_VALUE = 500
 
@@ -19,14 +20,21 @@ class Summary:
     subject: str
 
 
+def _word(match: re.Match[str]) -> str:
+    charset, encoding, text = match.groups()
+    try:
+        raw = base64.b64decode(text) if encoding in "bB" else quopri.decodestring(text.replace("_", " "), header=True)
+        return raw.decode(charset.partition("*")[0], errors="replace")
+    except (LookupError, ValueError):
+        return match[0]
+
+
 def decoded(raw: bytes) -> str:
-    """A header's value as people read it: unfolded, encoded words decoded, control characters gone."""
+    """A header's value as people read it: unfolded, RFC 2047 words decoded, control characters gone."""
     value = re.sub(r"\r?\n(?=[ \t])", "", raw.decode("utf-8", errors="replace"))
     if "=?" in value:
-        try:
-            value = str(make_header(decode_header(value)))
-        except (HeaderParseError, LookupError, UnicodeDecodeError, ValueError):
-            value = value.strip()
+        # Blanks between two encoded words belong to the folding (RFC 2047, 6.2).
+        value = WORD.sub(_word, re.sub(r"\?=\s+=\?", "?==?", value))
     return re.sub(r"[\x00-\x1f\x7f]", " ", value).strip()[:MAX_VALUE]
 
 

@@ -165,7 +165,10 @@ class Connection:
         sender = await self._wire.reply(self._timeout)
         recipient = await self._wire.reply(self._timeout)
         data = await self._wire.reply(self._timeout)
-        if data.code == GO_AHEAD and not (sender.ok and recipient.ok):
+        if data.code == GO_AHEAD and recipient.ok and not sender.ok:
+            # Out of step: whatever came now might be delivered. Nothing is safe but to hang up.
+            self._wire.close()
+        elif data.code == GO_AHEAD and not recipient.ok:
             # The server wants a body for nobody (RFC 2920, 3.1): an empty one, to be refused.
             await self._command(b".")
         if not sender.ok:

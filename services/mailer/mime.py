@@ -53,7 +53,9 @@ def encode_body(body: str) -> tuple[bytes, bytes]:
     # utf-8 added (half to two thirds of the non-ASCII ones) tell that well enough without looking at each.
     if (len(raw) - len(normal)) * 10 > len(raw):
         return b"base64", base64.encodebytes(raw.replace(b"\n", CRLF)).replace(b"\n", CRLF)
-    encoded = LATE_BLANK.sub(rb"\1=\n\2", binascii.b2a_qp(raw, istext=True))
+    encoded = binascii.b2a_qp(raw, istext=True)
+    if b"=20\n" in encoded or b"=09\n" in encoded:
+        encoded = LATE_BLANK.sub(rb"\1=\n\2", encoded)
     return b"quoted-printable", encoded.replace(b"\n", CRLF)
 
 
