@@ -92,7 +92,7 @@ def environment(settings: EmbeddedSettings, places: Places, env: Mapping[str, st
 
 def _answers_http(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own loopback address
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
             return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's OK
     except OSError:
         return False
@@ -140,10 +140,12 @@ def _catcher(settings: EmbeddedSettings, places: Places, env: Mapping[str, str])
 
 
 def _service(name: str, settings: EmbeddedSettings, env: Mapping[str, str]) -> Iterator[Spec]:
-    celery = (PYTHON, "-m", "celery", "-A", f"services.{name}.app")
+    celery = (PYTHON, "-m", "celery", "--quiet", "-A", f"services.{name}.app")
     beat = settings.home / "beat"
     beat.mkdir(exist_ok=True)
-    yield Spec(f"{name}-worker", (*celery, "worker", "-n", f"{name}@%h", "-E", "--loglevel", settings.log_level), env)
+    # Gossip and mingling tell workers of each other; here the ledger does. Events (-E) are for Flower.
+    alone = ("-E", "--without-gossip", "--without-mingle")
+    yield Spec(f"{name}-worker", (*celery, "worker", "-n", f"{name}@%h", *alone, "--loglevel", settings.log_level), env)
     yield Spec(f"{name}-beat", (*celery, "beat", "--schedule", str(beat / name), "--loglevel", settings.log_level), env)
 
 
