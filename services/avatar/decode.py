@@ -24,6 +24,8 @@ log = structlog.get_logger()
 POINTER = "/photo"
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 _MINIMUM_EDGE = 32
+_SMOOTH_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
+"""Modes whose values can be averaged: a palette's numbers cannot."""
 # What Pillow's decoders are known to raise on broken files. Listed, so that a time limit or a cancel passes through.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
 
@@ -90,9 +92,11 @@ def _read(path: Path, max_pixels: int, working_edge: int) -> Photo:
             # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of time and memory, never below what is asked
             image.draft("RGB", (working_edge, working_edge))
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        colour = to_srgb(upright)
-    colour.thumbnail((working_edge, working_edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        # Reduce first: every later step copies, and 60 megapixels are 180 MB a copy.
+        small = image if image.mode in _SMOOTH_MODES else to_srgb(image)
+        small.thumbnail((working_edge, working_edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        ImageOps.exif_transpose(small, in_place=True)
+        colour = to_srgb(small)
     return Photo(np.asarray(colour, dtype=np.uint8).copy(), max(width, height) / max(colour.size))
 
 

@@ -74,11 +74,13 @@ def smoothstep(plane: "Plane", low: float, high: float) -> "Plane":
     return curve
 
 
-def crisp(plane: "Plane", level: float) -> "Plane":
-    """1 where `plane` is above `level`, 0 elsewhere, with the edge between spread over one pixel: an outline without steps."""
+def crisp(plane: "Plane", *levels: float) -> "Plane":
+    """How many of the ascending `levels` each value is above, edges spread over one pixel: outlines without steps."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     down, across = np.gradient(plane)
-    slope = np.maximum(np.hypot(down, across), 1e-4)
-    cover: Plane = np.clip((plane - level) / slope + 0.5, 0, 1).astype(np.float32)
-    return cover
+    slope = np.maximum(np.hypot(down, across), np.float32(1e-4))
+    passed = np.zeros_like(plane)
+    for level in levels:
+        passed += np.clip((plane - np.float32(level)) / slope + np.float32(0.5), 0, 1)
+    return passed

@@ -12,7 +12,7 @@ POLICY = Policy(
     concurrency=2,
     # librsvg and the models hold no growing state; replacing a child costs a second of model loading.
     max_tasks_per_child=500,
-    # A child with everything loaded rests near 200 MB and peaks near 700 MB on a 60-megapixel photo.
+    # A child with everything loaded rests near 200 MB; 2,048 px portraits and 60-megapixel photos peak near 520 MB.
     max_memory_per_child=600_000,
     # One avatar takes well under a second: a stopping worker can let it finish.
     grace=8.0,

@@ -4,7 +4,7 @@ All are pure functions of the tones and the matte; none looks at a fixed brightn
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Plane = npt.NDArray[np.float32]
     Colours = npt.NDArray[np.float32]
+    Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,39 +53,29 @@ class Subject:
     tones: Tones
 
 
-Print = Callable[[Subject, Palette], "Colours"]
+Print = Callable[[Subject, Palette], "Pixels"]
 """Paints the subject: shape (edge, edge, 3), 0 to 255. The ground is laid under it afterwards."""
+_SHADES = 64
+"""Steps between two inks: enough for a smooth edge or gradient."""
 
 
-def poster(subject: Subject, palette: Palette) -> "Colours":
-    """Five flat inks, split at the face's own percentiles, with edges smoothed over one pixel."""
-    import numpy as np  # noqa: PLC0415 - heavy
-
-    inks = [_rgb(ink) for ink in palette.inks]
-    plane = subject.tones.plane
-    painted: Colours = np.broadcast_to(inks[0], (*plane.shape, 3))
-    for threshold, ink in zip(subject.tones.thresholds, inks[1:], strict=True):
-        painted = painted + (ink - painted) * crisp(plane, threshold)[..., None]
-    return painted
+def poster(subject: Subject, palette: Palette) -> "Pixels":
+    """Five flat inks, split at the face's own percentiles."""
+    return _ink(crisp(subject.tones.plane, *subject.tones.thresholds), palette.inks)
 
 
-def photo(subject: Subject, palette: Palette) -> "Colours":
+def photo(subject: Subject, palette: Palette) -> "Pixels":
     """The person as photographed."""
-    import numpy as np  # noqa: PLC0415 - heavy
-
     del palette  # only its ground shows
-    return subject.crop.pixels.astype(np.float32)
+    return subject.crop.pixels
 
 
-def duotone(subject: Subject, palette: Palette) -> "Colours":
+def duotone(subject: Subject, palette: Palette) -> "Pixels":
     """Two inks and all shades between them."""
-    import numpy as np  # noqa: PLC0415 - heavy
-
-    tone = stretch(luminance(subject.crop.pixels), subject.tones)[..., None]
-    return (_rgb(palette.inks[0]) * (1 - tone) + _rgb(palette.inks[4]) * tone).astype(np.float32)
+    return _ink(stretch(luminance(subject.crop.pixels), subject.tones), palette.inks[::4])
 
 
-def halftone(subject: Subject, palette: Palette) -> "Colours":
+def halftone(subject: Subject, palette: Palette) -> "Pixels":
     """Dark dots on paper, on a screen turned by 45°; the darker, the larger."""
     import numpy as np  # noqa: PLC0415 - heavy
 
@@ -92,8 +83,19 @@ def halftone(subject: Subject, palette: Palette) -> "Colours":
     pitch = edge / 72
     rows, columns = np.mgrid[:edge, :edge].astype(np.float32) * np.float32(math.pi / pitch * math.sqrt(0.5))
     screen = (np.cos(columns + rows) * np.cos(columns - rows) + 1) / 2
-    ink = smoothstep(screen - stretch(subject.tones.plane, subject.tones), -1.5 / pitch, 1.5 / pitch)[..., None]
-    return (_rgb(palette.inks[0]) * ink + _rgb(palette.inks[4]) * (1 - ink)).astype(np.float32)
+    paper = smoothstep(stretch(subject.tones.plane, subject.tones) - screen, -1.5 / pitch, 1.5 / pitch)
+    return _ink(paper, palette.inks[::4])
+
+
+def _ink(level: "Plane", inks: Sequence[str]) -> "Pixels":
+    """The inks by number: 0.0 is the first, 1.0 the second, 0.5 half of each. By a table, for speed."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    last = len(inks) - 1
+    steps = np.linspace(0, last, last * _SHADES + 1)
+    channels = [np.interp(steps, np.arange(len(inks)), channel) for channel in np.stack([_rgb(ink) for ink in inks]).T]
+    table = np.stack(channels, axis=-1).round().astype(np.uint8)
+    return table[(level * _SHADES + 0.5).astype(np.intp)]
 
 
 PRINTS: Final[dict[str, Print]] = {"poster": poster, "photo": photo, "duotone": duotone, "halftone": halftone}
@@ -104,14 +106,15 @@ SOFT_EDGED: Final = frozenset({"photo", "duotone"})
 """The prints that keep single hairs; the others have an outline."""
 
 
-def lay(painted: "Colours", matte: "Plane", ground: str) -> "npt.NDArray[np.uint8]":
+def lay(painted: "Pixels", matte: "Plane", ground: str) -> "Pixels":
     """The painting on its ground, uint8: (edge, edge, 3), or with the matte as alpha (…, 4) where `ground` is "transparent"."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     if ground == "transparent":
-        return np.concatenate([painted, matte[..., None] * 255], axis=-1).round().clip(0, 255).astype(np.uint8)
-    cover = matte[..., None]
-    return (painted * cover + _rgb(ground) * (1 - cover)).round().clip(0, 255).astype(np.uint8)
+        return np.dstack([painted, (matte * 255).round().clip(0, 255).astype(np.uint8)])
+    under = _rgb(ground)
+    mixed = (painted - under) * matte[..., None] + under
+    return mixed.round().clip(0, 255).astype(np.uint8)
 
 
 def _rgb(colour: str) -> "Colours":

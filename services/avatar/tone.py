@@ -37,14 +37,15 @@ class Tones:
 def measure(crop: Crop, matte: "Plane") -> Tones:
     """The crop's tones, split where its face says (where there is none: its middle)."""
     import numpy as np  # noqa: PLC0415 - heavy
+    from PIL import Image  # noqa: PLC0415 - heavy
 
-    plane = resize(luminance(crop.pixels), min(crop.edge, _SMOOTH_EDGE))
+    edge = min(crop.edge, _SMOOTH_EDGE)
+    plane = luminance(np.asarray(Image.fromarray(crop.pixels).resize((edge, edge), Image.Resampling.BOX)))
     for radius, softness in ((3, 0.1), (5, 0.06)):
         plane = guided(plane, plane, radius, softness)
-    plane = resize(plane, crop.edge)
-    sample = plane[_ellipse(crop) & (matte > 0.5)]  # noqa: PLR2004 - more person than not
+    sample = plane[_ellipse(crop, edge) & (resize(matte, edge) > 0.5)]  # noqa: PLR2004 - more person than not
     values = [float(value) for value in np.percentile(sample if sample.size else plane, PERCENTILES)]
-    return Tones(plane, spread(values))
+    return Tones(resize(plane, crop.edge), spread(values))
 
 
 def spread(values: list[float]) -> tuple[float, ...]:
@@ -70,12 +71,13 @@ def stretch(plane: "Plane", tones: Tones) -> "Plane":
     return stretched
 
 
-def _ellipse(crop: Crop) -> "npt.NDArray[np.bool_]":
-    """The face's ellipse, a little inside its box: no hair, no background."""
+def _ellipse(crop: Crop, edge: int) -> "npt.NDArray[np.bool_]":
+    """The face's ellipse at `edge` pixels, a little inside its box: no hair, no background."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    left, top, right, bottom = crop.face or (crop.edge // 4, crop.edge // 4, 3 * crop.edge // 4, 3 * crop.edge // 4)
-    rows, columns = np.ogrid[: crop.edge, : crop.edge]
+    box = crop.face or (crop.edge // 4, crop.edge // 4, 3 * crop.edge // 4, 3 * crop.edge // 4)
+    left, top, right, bottom = (place * edge / crop.edge for place in box)
+    rows, columns = np.ogrid[:edge, :edge]
     x, y = (left + right) / 2, (top + bottom) / 2
     inside: npt.NDArray[np.bool_] = ((columns - x) / (0.45 * (right - left))) ** 2 + ((rows - y) / (0.5 * (bottom - top))) ** 2 <= 1
     return inside
