@@ -40,10 +40,10 @@ def _text_of(part: MIMEPart | None) -> str | None:
     if part is None:
         return None
     try:
-        return str(part.get_content())
+        text = str(part.get_content())
     except (LookupError, UnicodeError):
-        raw = part.get_payload(decode=True)
-        return raw.decode("utf-8", errors="replace") if isinstance(raw, bytes) else str(raw)
+        text = _bytes_of(part).decode("utf-8", errors="replace")
+    return text.replace("\r\n", "\n")
 
 
 def _bytes_of(part: MIMEPart) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.mailer import headers, mime
 from services.mailer.addresses import BadAddressError, normalise
-from services.mailer.plaintext import from_html
+from services.mailer.plaintext import from_html, tidied
 from services.mailer.templates import MailTemplate, TemplateInvalidError, renderer
 from shared.contracts.base import Blob, Message
 from shared.contracts.mailer import Address, Recipient, SendMailing
@@ -29,6 +29,7 @@ class Content(Message):
     subject: str
     html: str | None
     text: str | None
+    text_is_derived: bool
     headers: dict[str, str]
     list_unsubscribe: str | None
     attachments: list[AttachedFile]
@@ -42,11 +43,12 @@ def from_command(command: SendMailing, job: Job, max_attachment_bytes: int) -> C
         subject=command.subject,
         html=command.html,
         text=command.text if command.text is not None or command.html is None else from_html(command.html),
+        text_is_derived=command.text is None,
         headers=command.headers,
         list_unsubscribe=command.list_unsubscribe,
         attachments=[AttachedFile(name=each.name, blob=job.input(each.upload)) for each in command.attachments],
     )
-    _check_templates(content, derived=command.text is None)
+    _check_templates(content)
     _check_headers(content)
     size = sum(attached.blob.bytes for attached in content.attachments)
     if size > max_attachment_bytes:
@@ -61,13 +63,13 @@ def _address(address: Address, pointer: str) -> Address:
         raise PermanentError(str(error), type="bad-address", pointer=pointer) from error
 
 
-def _check_templates(content: Content, *, derived: bool) -> None:
+def _check_templates(content: Content) -> None:
     parts = {"subject": content.subject, "html": content.html, "text": content.text, "list_unsubscribe": content.list_unsubscribe}
     for name, source in parts.items():
         try:
             renderer(source or "", escape=name == "html")
         except TemplateInvalidError as error:
-            where = " (it was derived from html; give a text of your own)" if derived and name == "text" else ""
+            where = " (it was derived from html; give a text of your own)" if content.text_is_derived and name == "text" else ""
             raise PermanentError(f"{error}{where}", type="bad-template", pointer=f"/{name}") from error
 
 
@@ -118,7 +120,13 @@ def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
     for attached in content.attachments:
         with job.open(attached.blob) as path:
             files.append(mime.File(attached.name, attached.blob.media_type, path.read_bytes()))
-    template = MailTemplate(subject=content.subject, html=content.html, text=content.text, list_unsubscribe=content.list_unsubscribe)
+    template = MailTemplate(
+        subject=content.subject,
+        html=content.html,
+        text=content.text,
+        list_unsubscribe=content.list_unsubscribe,
+        finish_text=tidied if content.text_is_derived else None,
+    )
     skeleton = mime.Skeleton(
         sender=(content.sender.email, content.sender.name),
         reply_to=(content.reply_to.email, content.reply_to.name) if content.reply_to else None,

@@ -81,4 +81,9 @@ def from_html(template: str) -> str:
     reader.close()
     text = HIDDEN.sub(show, "".join(reader.out))
     lines = [re.sub(r"[ \t\xa0]+", " ", line).strip() for line in text.split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+    return tidied("\n".join(lines))
+
+
+def tidied(text: str) -> str:
+    """The text without runs of empty lines; asked for again after rendering, where an `{% if %}` may have left some."""
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -101,8 +101,17 @@ class Rendered:
 class MailTemplate:
     """Subject, HTML, text and unsubscribe address of a mailing, compiled. Raises `TemplateInvalidError`."""
 
-    def __init__(self, *, subject: str, html: str | None, text: str | None, list_unsubscribe: str | None) -> None:
-        """Compile each; only HTML is escaped."""
+    def __init__(
+        self,
+        *,
+        subject: str,
+        html: str | None,
+        text: str | None,
+        list_unsubscribe: str | None,
+        finish_text: Callable[[str], str] | None = None,
+    ) -> None:
+        """Compile each; only HTML is escaped. `finish_text` has the last word on the rendered text."""
+        self._finish_text = finish_text
         self._subject = renderer(subject, escape=False)
         self._html = None if html is None else renderer(html, escape=True)
         self._text = None if text is None else renderer(text, escape=False)
@@ -117,6 +126,7 @@ class MailTemplate:
             html = self._html and self._html(values)
             part = "text"
             text = self._text and self._text(values)
+            text = self._finish_text(text) if self._finish_text and text else text
             part = "list_unsubscribe"
             unsubscribe = self._unsubscribe and self._unsubscribe(values)
         except RenderError as error:
