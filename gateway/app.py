@@ -4,31 +4,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from prometheus_client import REGISTRY, CollectorRegistry
 
-from gateway import handlers
-from gateway.metrics import Requests
+from gateway import handlers, openapi
 from gateway.middleware import EdgeMiddleware
-from gateway.routers import health, keys, uploads
+from gateway.routers import every_router
 from gateway.settings import GatewaySettings
 from gateway.state import opened
+from shared.metrics_http import HttpMetrics
 
-ROUTERS = (health.router, keys.router, uploads.router)
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open what the application stands on, and close it."""
+    async with opened(app.state.settings) as app.state.gateway:
+        yield
 
 
-def make_app(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> FastAPI:
+def make_app(settings: GatewaySettings) -> FastAPI:
     """The application for `settings`; nothing is opened before its lifespan starts."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings) as app.state.gateway:
-            yield
-
-    app = FastAPI(title="Counterfoil", version="1", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Counterfoil", version="1", description=openapi.DESCRIPTION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.state.settings, app.state.metrics = settings, HttpMetrics()
     handlers.install(app)
-    app.add_middleware(EdgeMiddleware, max_body_bytes=settings.max_body_bytes, requests=Requests(registry), access_log=settings.access_log)
-    for router in ROUTERS:
+    app.add_middleware(EdgeMiddleware, max_body_bytes=settings.max_body_bytes, requests=app.state.metrics, access_log=settings.access_log)
+    for router in every_router():
         app.include_router(router)
+    openapi.install(app)
     return app
 
 

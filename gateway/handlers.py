@@ -1,6 +1,7 @@
 """Turns every error that reaches the edge of the application into a problem."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import redis.exceptions
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from gateway.bodies import is_json
 from gateway.pointers import request_problem, validation_problem
@@ -33,8 +35,7 @@ def problem_of(error: Exception, request: Request) -> Problem:
         case Problem():
             return error
         case HTTPException():
-            # FastAPI hides what was raised while it read the body behind a 400.
-            return error.__cause__ if isinstance(error.__cause__, Problem) else of_status(error.status_code, error.detail, error.headers)
+            return _of_the_framework(error, request)
         case RequestValidationError():
             if not is_json(request.headers.get("content-type")) and any(found["loc"][:1] == ("body",) for found in error.errors()):
                 return Problem("unsupported-media", "send the body as application/json")
@@ -43,6 +44,27 @@ def problem_of(error: Exception, request: Request) -> Problem:
             return validation_problem(error.errors(include_url=False, include_context=False, include_input=False))
         case _:
             return _of_a_backing_service(error)
+
+
+def _of_the_framework(error: HTTPException, request: Request) -> Problem:
+    # FastAPI hides what was raised while it read the body behind a 400.
+    if isinstance(error.__cause__, Problem):
+        return error.__cause__
+    headers = {"Allow": _allowed(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    return of_status(error.status_code, error.detail, headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes at this path: Starlette's own Allow has those of the first one only."""
+    found: set[str] = set()
+    routers = [request.app.router]
+    while routers:
+        for route in routers.pop().routes:
+            if (included := getattr(route, "original_router", None)) is not None:  # FastAPI keeps an included router whole
+                routers.append(included)
+            elif route.matches(request.scope)[0] is not Match.NONE:
+                found |= route.methods or set()
+    return ", ".join(sorted(found))
 
 
 def _of_a_backing_service(error: Exception) -> Problem:

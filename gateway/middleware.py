@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.handlers import answer
-from gateway.metrics import Requests
 from gateway.problems import Problem
 from gateway.tracing import KEY, trace_id_of
+from shared.metrics_http import HttpMetrics
 from shared.telemetry import current_trace_id, responded, server_span
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class EdgeMiddleware:
         app: ASGIApp,
         *,
         max_body_bytes: int,
-        requests: Requests,
+        requests: HttpMetrics,
         access_log: bool = False,
         unlimited: Iterable[str] = ("/v1/uploads",),
     ) -> None:
@@ -110,7 +110,7 @@ class EdgeMiddleware:
 
     def _account(self, scope: Scope, status: int, seconds: float, span: Any) -> None:
         route = str(scope.get(ROUTE_KEY) or getattr(scope.get("route"), "path", UNMATCHED))
-        self.requests.served(scope["method"], route, status, seconds)
+        self.requests.observe(scope["method"], route, status, seconds)
         if span is not None:
             responded(span, status, route if route != UNMATCHED else "")
             if self.access_log:

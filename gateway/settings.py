@@ -38,6 +38,8 @@ class GatewaySettings(PlatformSettings):
     """How long an unfinished upload lives after its last byte came."""
     link_lifetime: int = Field(default=3_600, ge=1)
     """How long a signed artifact link is good for."""
+    max_queued: int = Field(default=1_000_000, ge=1)
+    """Jobs that a service may have waiting; more are refused with 503, because a queue without end is a promise without end."""
     access_log: bool = False
     """One `request_served` line per request, at info level."""
     start_patience: float = Field(default=30.0, ge=0)

@@ -13,7 +13,9 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from gateway.keys import Keys
+from gateway.ledgers import Ledgers
 from gateway.links import link_secret
+from gateway.publisher import Publisher
 from gateway.settings import GatewaySettings
 from gateway.uploads import Uploads
 from shared import telemetry
@@ -36,6 +38,8 @@ class GatewayState:
     keys: Keys
     uploads: Uploads
     link_secret: bytes
+    ledgers: Ledgers
+    publisher: Publisher
 
 
 def state_of(connection: HTTPConnection) -> GatewayState:
@@ -66,7 +70,10 @@ async def opened(settings: GatewaySettings) -> AsyncIterator[GatewayState]:
         uploads = Uploads.beside(storage, settings)
         sweeper = asyncio.create_task(_sweep(uploads), name="sweep-uploads")
         try:
-            yield GatewayState(settings, client, storage, keys, uploads, await link_secret(client))
+            ledgers = Ledgers(settings)
+            publisher = Publisher(ledgers, uploads, max_queued=settings.max_queued)
+            yield GatewayState(settings, client, storage, keys, uploads, await link_secret(client), ledgers, publisher)
+            await ledgers.close()
         finally:
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)

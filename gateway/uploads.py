@@ -25,7 +25,7 @@ from gateway.settings import GatewaySettings
 from gateway.tus import Checksum, filename_of, media_type_of
 from gateway.uploading import SLICE, append_slices, appending, spooled
 from shared.contracts.base import Blob
-from shared.errors import BlobNotFoundError
+from shared.errors import BlobNotFoundError, StorageError
 from shared.local_storage import LocalStorage
 from shared.storage import Storage, safe_key, sha256_of
 
@@ -187,13 +187,16 @@ class Uploads:
         if record is None:
             return
         incoming, key, media_type = self._folder / identifier, safe_key("uploads", identifier), media_type_of(record.metadata)
-        if incoming.exists():
-            digest = sha256_of(incoming) if (record.length or 0) <= HASHED_BYTES else None
-            blob = self._storage.adopt(incoming, key, media_type, digest)
-        else:  # the crash came after the rename
+        hashed = (record.length or 0) <= HASHED_BYTES
+        try:
+            blob = self._storage.adopt(incoming, key, media_type, sha256_of(incoming) if hashed else None)
+        except (FileNotFoundError, StorageError):
+            if incoming.exists():
+                raise
+            # A crash came after the rename, or another gateway is doing the same right now.
             size = self._storage.size(key)
             with self._storage.local(key) as path:
-                blob = Blob(key=key, bytes=size, sha256=sha256_of(path) if size <= HASHED_BYTES else None, media_type=media_type)
+                blob = Blob(key=key, bytes=size, sha256=sha256_of(path) if hashed else None, media_type=media_type)
         done = FinishedUpload(
             tenant=record.server_metadata["tenant"],
             created_at=record.created_at,

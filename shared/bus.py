@@ -18,6 +18,7 @@ from kombu.pools import producers
 from shared.contracts.base import Blob
 from shared.contracts.options import Priority
 from shared.errors import UnavailableError
+from shared.ledger.record import JobRecord
 from shared.settings import ServiceSettings
 
 PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
@@ -144,6 +145,19 @@ class Bus:
                 )
         except (KombuError, OperationalError, OSError) as error:
             raise UnavailableError("broker", f"{self.service}'s broker does not take messages ({type(error).__name__})") from error
+
+    def ring(self, record: JobRecord) -> None:
+        """Publish the doorbell of a job that the ledger has."""
+        text = envelope_text(
+            job_id=record.id,
+            kind=record.kind,
+            epoch=record.number("epoch"),
+            tenant=record.tenant,
+            request=record.text("request") or "null",
+            blob=record.text("request_blob"),
+            trace=record.carrier,
+        )
+        self.publish(text, kind=record.kind, job_id=record.id, queue=record.text("queue"))
 
     def depth(self, queue: str) -> int:
         """How many messages wait in `queue`; -1 where the ledger's script counts them itself."""

@@ -57,6 +57,12 @@ def safe_key(*parts: str) -> str:
     return key
 
 
+def job_folder(job_id: str) -> str:
+    """Where a job's bytes lie; a child's lie inside its parent's, so that they go together."""
+    top, _, index = job_id.partition(".")
+    return safe_key("jobs", top, *(["children", index.replace(".", "-")] if index else []))
+
+
 def chunks_of(source: Path | bytes, size: int = CHUNK) -> Iterator[bytes]:
     """Yield the bytes of a file or of a value in pieces of `size` bytes."""
     if isinstance(source, bytes):

@@ -82,6 +82,7 @@ def settings(service: Service, runtime: Runtime) -> dict[str, Any]:
         "worker_soft_shutdown_timeout": policy.grace,
         "worker_enable_soft_shutdown_on_idle": True,
         "worker_hijack_root_logger": False,  # structlog writes the lines
+        "worker_redirect_stdouts": False,
         "worker_send_task_events": True,  # for Flower
         "task_send_sent_event": False,
         "enable_utc": True,

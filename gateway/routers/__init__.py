@@ -1,1 +1,13 @@
-"""gateway/routers."""
+"""The gateway's routes, one module each."""
+
+from fastapi import APIRouter
+
+from gateway.routers import artifacts, dead_letters, events, health, jobs, keys, services, submit, uploads
+from shared.contracts.registry import contracts
+
+
+def every_router() -> tuple[APIRouter, ...]:
+    """All routers; the submit routes are made from the contracts that there are."""
+    submits = submit.routers(list(contracts().values()))
+    rest = (jobs, events, artifacts, uploads, dead_letters, services, keys, health)
+    return (submits, *(module.router for module in rest))

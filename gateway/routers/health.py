@@ -1,6 +1,18 @@
-"""/livez: the process answers."""
+"""/livez: the process answers. /readyz: what it stands on answers. /metrics: how everything fares, for Prometheus."""
 
-from fastapi import APIRouter
+import asyncio
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from gateway.ledgers import Desk
+from gateway.problems import Problem
+from gateway.routers.shapes import PROBLEM
+from gateway.state import state_of
+from shared.bus import queue_names
+from shared.errors import UnavailableError
+from shared.ledger import calls
+from shared.metrics import ServiceSnapshot, exposition, families, ledger_up
 
 router = APIRouter(tags=["health"])
 
@@ -9,3 +21,49 @@ router = APIRouter(tags=["health"])
 async def livez() -> dict[str, str]:
     """200 as long as the event loop turns; asks nothing else, so that a dead ledger restarts no gateway."""
     return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Is everything there?", response_model=None, responses={503: PROBLEM})
+async def readyz(request: Request) -> JSONResponse:
+    """200 if every service's ledger and broker answers; else 503, which says what does not."""
+    state = state_of(request)
+    checks = dict(await asyncio.gather(*(_check(desk) for desk in state.ledgers.desks.values())))
+    silent = sorted(f"{name}: {what}" for name, found in checks.items() for what, word in found.items() if word != "ok")
+    if silent:
+        raise Problem("unavailable", f"no answer from {', '.join(silent)}", extra={"checks": checks})
+    return JSONResponse({"status": "ready", "checks": checks})
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_model=None)
+async def metrics(request: Request) -> Response:
+    """Requests, and each service's queues, states, workers and event counts, read from its ledger now."""
+    state = state_of(request)
+    looks = await asyncio.gather(*(_snapshot(desk) for desk in state.ledgers.desks.values()))
+    up = ledger_up({name: shot is not None for name, shot in zip(state.ledgers.desks, looks, strict=True)})
+    more = [*families(shot for shot in looks if shot is not None), up]
+    body, media_type = exposition(request.app.state.metrics.registry, more, accept=request.headers.get("accept", ""))
+    return Response(body, media_type=media_type)
+
+
+async def _check(desk: Desk) -> tuple[str, dict[str, str]]:
+    words = {"ledger": "ok", "broker": "ok"}
+    try:
+        async with asyncio.timeout(5):
+            await desk.ledger.run(calls.outbox(0))  # a script that runs proves more than a PING: the server takes writes
+    except (UnavailableError, TimeoutError):
+        words["ledger"] = "no answer"
+    if desk.bus.rings_here:
+        words["broker"] = words["ledger"]
+    else:
+        try:
+            await asyncio.to_thread(desk.bus.check)
+        except UnavailableError:
+            words["broker"] = "no answer"
+    return desk.contract.name, words
+
+
+async def _snapshot(desk: Desk) -> ServiceSnapshot | None:
+    try:
+        return ServiceSnapshot.of(desk.contract.name, await desk.ledger.run(calls.stats(queue_names(desk.contract.name))))
+    except UnavailableError:
+        return None  # counterfoil_ledger_up says so

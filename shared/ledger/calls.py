@@ -15,19 +15,19 @@ from shared.errors import StaleTokenError
 from shared.job import ChildPolicy
 from shared.ledger.record import JobRecord, pairs
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Arg = str | int | float
 IDEMPOTENCY_TTL = 86_400
 PARENT_EVENT_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """One script with its arguments; `parse` turns the reply (text, lists of text) into what the caller wants."""
 
     script: str
     args: tuple[Arg, ...]
-    parse: Callable[[Any], T]
+    parse: Callable[[Any], T_co]
 
 
 @dataclass(frozen=True, slots=True)

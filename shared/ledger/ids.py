@@ -7,6 +7,8 @@ import os
 import threading
 import time
 
+SYSTEM_TENANT = "system"
+"""The tenant that upkeep jobs belong to: users do not see them among theirs."""
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _lock = threading.Lock()
 _last = [0, 0]

@@ -16,8 +16,7 @@ from shared.ledger.calls import Answer, NewJob
 from shared.runtime.runtime import Runtime
 
 log = structlog.get_logger()
-SYSTEM = "system"
-"""The tenant that upkeep jobs belong to: users do not see them among theirs."""
+SYSTEM = ids.SYSTEM_TENANT
 
 
 def tick(runtime: Runtime, kind: str, minute: str) -> Answer:

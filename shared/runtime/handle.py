@@ -15,7 +15,7 @@ from shared.ledger import calls
 from shared.ledger.record import JobRecord
 from shared.runtime import guard
 from shared.runtime.runtime import Runtime
-from shared.storage import safe_key
+from shared.storage import job_folder, safe_key
 
 log = structlog.get_logger()
 WRITE_EVERY = 0.25
@@ -23,12 +23,6 @@ WRITE_EVERY = 0.25
 EVENT_EVERY = 1.0
 """Seconds between two progress *events* within a step; a new step is told at once. Keeps an hour's job at a few thousand events."""
 PEEK_EVERY = 1.0
-
-
-def folder(job_id: str) -> str:
-    """Where a job's bytes lie in storage; a child's lie inside its parent's, so that they go together."""
-    top, _, index = job_id.partition(".")
-    return safe_key("jobs", top, *(["children", index.replace(".", "-")] if index else []))
 
 
 class JobHandle:
@@ -116,4 +110,4 @@ class JobHandle:
         return found
 
     def _key(self, *parts: str) -> str:
-        return f"{folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])
+        return f"{job_folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])

@@ -13,7 +13,7 @@ import time
 import psutil
 import structlog
 
-from shared.bus import envelope_text, queue_names
+from shared.bus import queue_names
 from shared.contracts.states import State
 from shared.errors import StaleTokenError, UnavailableError
 from shared.ledger import calls
@@ -137,15 +137,5 @@ class Keeper(threading.Thread):
         runtime = self._runtime
         for job_id in runtime.ledger.run(calls.outbox()):
             record = runtime.ledger.run(calls.read(job_id))
-            if record is None or record.done:
-                continue
-            text = envelope_text(
-                job_id=job_id,
-                kind=record.kind,
-                epoch=record.number("epoch"),
-                tenant=record.tenant,
-                request=record.text("request") or "null",
-                blob=record.text("request_blob"),
-                trace=record.carrier,
-            )
-            runtime.bus.publish(text, kind=record.kind, job_id=job_id, queue=record.text("queue"))
+            if record is not None and not record.done:
+                runtime.bus.ring(record)

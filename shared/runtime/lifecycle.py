@@ -9,7 +9,7 @@ from typing import Any
 import redis
 import structlog
 
-from shared import metrics, telemetry
+from shared import metrics, metrics_server, telemetry
 from shared.bus import queue_names
 from shared.errors import SettingsError
 from shared.ledger import calls
@@ -44,7 +44,7 @@ class Lifecycle:
         self._keeper = Keeper(runtime, slots=getattr(sender.pool, "num_processes", 1), queues=queues)
         runtime.ledger.redis.set(f"{runtime.ledger.prefix}catalogue", json.dumps(dict(runtime.service.catalogue())))
         if runtime.service.settings.metrics_port:
-            metrics.serve(runtime.service.settings.metrics_port, self._collect)
+            metrics_server.serve(runtime.service.settings.metrics_port, self._collect)
         self._keeper.start()
         log.info("worker_ready", worker=runtime.worker, queues=list(queues))
 
@@ -58,6 +58,7 @@ class Lifecycle:
         guard.listen_for_nudges()
         runtime = self._runtime
         runtime.forget_connections()
+        configure(runtime.service.name, self._level)
         telemetry.setup(runtime.service.name, runtime.service.settings.home)
         if runtime.service.warm_up is not None:
             threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
@@ -91,7 +92,7 @@ class Lifecycle:
         runtime = self._runtime
         stats = runtime.ledger.run(calls.stats(queue_names(runtime.service.name)))
         snapshot = metrics.ServiceSnapshot.of(runtime.service.name, stats)
-        return [*metrics.families([snapshot]), *metrics.process_families(runtime.service.name)]
+        return [*metrics.families([snapshot]), *metrics_server.process_families(runtime.service.name)]
 
 
 def refuse_eviction(runtime: Runtime) -> None:

@@ -12,27 +12,26 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from fastapi import FastAPI, Request
-from prometheus_client import CollectorRegistry, generate_latest
+from fastapi import APIRouter, FastAPI, Request
+from prometheus_client import generate_latest
 from starlette.responses import StreamingResponse
 
 from gateway import handlers
 from gateway.keyfile import kept_key
-from gateway.metrics import Requests
 from gateway.middleware import ROUTE_KEY, EdgeMiddleware
 from gateway.settings import GatewaySettings
 from gateway.tus import checksum_of, filename_of, media_type_of, metadata_header, metadata_of
 from shared.errors import SettingsError
+from shared.metrics_http import HttpMetrics
 
-REGISTRY = CollectorRegistry()
-REQUESTS = Requests(REGISTRY)
+METRICS = HttpMetrics()
 
 
 def application() -> FastAPI:
     """Routes that fail in every way."""
     app = FastAPI()
     handlers.install(app)
-    app.add_middleware(EdgeMiddleware, max_body_bytes=10, requests=REQUESTS, access_log=True)
+    app.add_middleware(EdgeMiddleware, max_body_bytes=10, requests=METRICS, access_log=True)
 
     @app.get("/boom/{name}")
     async def boom(name: str) -> None:
@@ -46,6 +45,18 @@ def application() -> FastAPI:
     @app.post("/parsed")
     async def parsed(body: dict[str, int]) -> dict[str, int]:
         return body
+
+    twice = APIRouter(prefix="/included")
+
+    @twice.get("/{name}")
+    async def read(name: str) -> str:
+        return name
+
+    @twice.delete("/{name}")
+    async def remove(name: str) -> str:
+        return name
+
+    app.include_router(twice)
 
     @app.get("/torn")
     async def torn() -> StreamingResponse:
@@ -111,17 +122,27 @@ def test_fastapis_own_validation_speaks_problem() -> None:
     assert call("POST", "/parsed", content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
 
 
+def test_405_allows_what_every_route_at_the_path_has() -> None:
+    """Two routes of one path are one resource (RFC 9110, 15.5.6)."""
+    response = call("PUT", "/included/x")
+
+    assert (response.status_code, response.headers["allow"]) == (405, "DELETE, GET")
+    assert call("PUT", "/echo").headers["allow"] == "POST"
+
+
 def test_metrics_have_templates_not_paths() -> None:
     """A path from outside never becomes a label; a hand-made route names itself."""
     for name in ("a", "b"):
         with structlog.testing.capture_logs():
             call("GET", f"/boom/{name}")
     call("POST", "/echo", content=b"x")
+    call("GET", "/included/x")
     call("GET", "/wp-admin")
-    text = generate_latest(REGISTRY).decode()
+    text = generate_latest(METRICS.registry).decode()
 
     assert 'counterfoil_http_requests_total{method="GET",route="/boom/{name}",status="500"}' in text
     assert 'counterfoil_http_requests_total{method="POST",route="/hand-made",status="200"}' in text
+    assert 'counterfoil_http_requests_total{method="GET",route="/included/{name}",status="200"}' in text
     assert 'route="unmatched",status="404"' in text
     assert "wp-admin" not in text
 

@@ -1,0 +1,203 @@
+"""Accepting a job: from a body to a ticket, in one step on the ledger.
+
+Hot path. What the user sent is validated once, kept as it was sent, and never taken apart again here.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway import views
+from gateway.bodies import parsed, validated
+from gateway.inputs import upload_ids
+from gateway.keys import Principal
+from gateway.ledgers import Desk, Ledgers
+from gateway.problems import Problem, invalid
+from gateway.uploads import Uploads
+from shared import telemetry
+from shared.bus import blob_json, envelope_text, queue_name
+from shared.contracts.base import Blob, Command
+from shared.contracts.options import Options
+from shared.ledger import calls, ids
+from shared.ledger.calls import Answer, NewJob
+
+INLINE = 65_536
+"""Bytes of a request that travel in the message; larger ones go by reference (the claim-check pattern)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a submit is answered with."""
+
+    job: views.Json
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A submission on its way to the ledger. `request` is the command's JSON; `blob` is where it lies if it is large."""
+
+    id: str
+    tenant: str
+    queue: str
+    request: str
+    blob: Blob | None
+    inputs: dict[str, Blob]
+    trace: dict[str, str]
+
+
+class Publisher:
+    """Turns submissions into jobs. `max_queued` is the most jobs a service may have waiting."""
+
+    def __init__(self, ledgers: Ledgers, uploads: Uploads, *, max_queued: int) -> None:
+        self._ledgers = ledgers
+        self._uploads = uploads
+        self._max_queued = max_queued
+        self._in_flight: set[str] = set()
+
+    async def submit(self, kind: type[Command], body: bytes, who: Principal, *, key: str | None = None) -> Ticket:
+        """Accept a submission. `key` is the client's idempotency key. Raises every Problem of a submit."""
+        if key is None:
+            return await self._accept(kind, body, who, None)
+        scoped = f"{who.tenant}:{key}"
+        if scoped in self._in_flight:
+            raise Problem("idempotency-in-flight", "a request with this idempotency key is being answered; ask again in a moment")
+        self._in_flight.add(scoped)
+        try:
+            return await self._accept(kind, body, who, (scoped, _digest(kind, body)))
+        finally:
+            self._in_flight.discard(scoped)
+
+    async def _accept(self, kind: type[Command], body: bytes, who: Principal, idempotency: tuple[str, str] | None) -> Ticket:
+        desk = self._ledgers.desks[kind.service()]
+        try:
+            command = _command(kind, body)
+        except Problem as problem:
+            if idempotency is not None:
+                await self._remember(desk, idempotency, problem)
+            raise
+        job_id = ids.new(desk.contract.name)
+        inputs = {name: await self._uploads.resolve(name, who.tenant, pointer) for name, pointer in upload_ids(command)}
+        request = command.model_dump_json(by_alias=True, exclude_unset=True)
+        queue = queue_name(desk.contract.name, command.options.priority)
+        with telemetry.publish_span(desk.contract.name, kind.kind, job_id, queue=queue):
+            trace = telemetry.carrier()
+            blob = await self._stored(desk, job_id, request) if len(request) > INLINE else None
+            new = self._record(desk, command, Written(job_id, who.tenant, queue, request, blob, inputs, trace))
+            answer = await desk.ledger.run(
+                calls.accept(
+                    new,
+                    idempotency=idempotency,
+                    unique=_unique(who.tenant, command),
+                    unique_ttl=command.options.unique_ttl if command.options.unique_mode == "ttl" else 0,
+                    cap=self._max_queued,
+                )
+            )
+            if answer.word == "accepted" and not desk.bus.rings_here:
+                await self._ring(desk)
+        if blob is not None and answer.word != "accepted":
+            await asyncio.to_thread(desk.storage.delete, blob.key)
+        if answer.word == "accepted":
+            shown = {"stored": {"bytes": blob.bytes, "sha256": blob.sha256}} if blob else json.loads(request)
+            run_at = new.run_at
+            return Ticket(views.accepted(job_id, kind.kind, shown, run_at=run_at, labels=command.options.labels, trace=trace))
+        return await self._otherwise(desk, answer)
+
+    @staticmethod
+    def _record(desk: Desk, command: Command, w: Written) -> NewJob:
+        options, reference = command.options, blob_json(w.blob)
+        text = envelope_text(job_id=w.id, kind=command.kind, epoch=1, tenant=w.tenant, request=w.request, blob=reference, trace=w.trace)
+        return NewJob(
+            w.id,
+            command.kind,
+            w.tenant,
+            w.queue,
+            "" if w.blob else w.request,
+            bell=desk.bus.bell(text, kind=command.kind, job_id=w.id, queue=w.queue),
+            request_blob=reference,
+            inputs=json.dumps({name: found.model_dump() for name, found in w.inputs.items()}) if w.inputs else "",
+            labels=options.labels,
+            trace=w.trace,
+            run_at=_ms(options, "run_at"),
+            expires_at=_ms(options, "expires_at"),
+            max_attempts=options.max_attempts,
+        )
+
+    async def _ring(self, desk: Desk) -> None:
+        """Publish what waits in the outbox, where the broker is another server; a publish that fails is the reconciler's to mend."""
+        for job_id in await desk.ledger.run(calls.outbox(8)):
+            record = await desk.ledger.run(calls.read(job_id))
+            if record is not None and not record.done:
+                await asyncio.to_thread(desk.bus.ring, record)
+
+    async def _stored(self, desk: Desk, job_id: str, request: str) -> Blob:
+        return await asyncio.to_thread(desk.storage.put, f"jobs/{job_id}/request.json", request.encode(), "application/json")
+
+    async def _otherwise(self, desk: Desk, answer: Answer) -> Ticket:
+        match answer.word:
+            case "replayed":
+                return await _replay(desk, answer.detail)
+            case "mismatch":
+                raise mismatch()
+            case "unique":
+                detail = f"the job {answer.detail} has this unique_key and is not done"
+                raise Problem("unique-conflict", detail, extra={"job": answer.detail})
+            case "full":
+                raise Problem("queue-full", f"{answer.detail} jobs of {desk.contract.name} wait already; try again later")
+            case _:
+                raise AssertionError(f"the ledger answered {answer.word!r}")
+
+    async def _remember(self, desk: Desk, idempotency: tuple[str, str], problem: Problem) -> None:
+        """A final 4xx is an answer: the same key gets it again, and another body under it is a mismatch."""
+        kept = json.dumps({"slug": problem.slug, "detail": problem.detail, "errors": list(problem.errors)})
+        answer = await desk.ledger.run(calls.remember(*idempotency, kept))
+        if answer.word == "mismatch":
+            raise mismatch()
+
+
+async def _replay(desk: Desk, kept: str) -> Ticket:
+    """The answer that an idempotency key got before: a job as it is now, or a problem."""
+    if kept.startswith("{"):
+        before = json.loads(kept)
+        raise Problem(before["slug"], before["detail"], errors=before["errors"], headers={"Idempotent-Replayed": "true"})
+    record = await desk.ledger.run(calls.read(kept))
+    if record is None:
+        raise Problem("conflict", f"this idempotency key made the job {kept}, which was deleted since")
+    return Ticket(views.job(record), replayed=True)
+
+
+def mismatch() -> Problem:
+    """Another body under a key that was used."""
+    return Problem("idempotency-mismatch", "this idempotency key came with another body before; use a new key for a new request")
+
+
+def _command(kind: type[Command], body: bytes) -> Command:
+    """The body as a command; the slow path only runs to say what is wrong."""
+    try:
+        command = kind.model_validate_json(body, extra="forbid")
+    except ValidationError:
+        command = validated(kind, parsed(body))
+    if command.options.webhook is not None:
+        raise invalid("webhooks are not delivered yet; leave the field out and follow the events instead", "/options/webhook")
+    return command
+
+
+def _digest(kind: type[Command], body: bytes) -> str:
+    """The same request has the same digest, whatever its spacing and the order of its members."""
+    with contextlib.suppress(ValueError):  # not JSON: then its bytes are what it is
+        body = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(kind.kind.encode() + b"\n" + body).hexdigest()
+
+
+def _unique(tenant: str, command: Command) -> str:
+    return f"{tenant}:{command.kind}:{command.options.unique_key}" if command.options.unique_key else ""
+
+
+def _ms(options: Options, name: str) -> int | None:
+    when: Any = getattr(options, name)
+    return None if when is None else int(when.timestamp() * 1000)
