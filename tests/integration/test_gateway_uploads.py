@@ -137,6 +137,7 @@ def test_method_override(client: httpx.Client) -> None:
     assert client.post(path, headers=headers, content=b"abc").status_code == 204
     assert client.post(path, headers={**TUS, "X-HTTP-Method-Override": "DELETE"}).status_code == 204
     problem(client.post(path, headers=TUS), "method-not-allowed")
+    assert client.get(path).headers["allow"] == "DELETE, HEAD, OPTIONS, PATCH, POST"
 
 
 def test_another_tenants_upload_is_not_there(gateway: Gateway, client: httpx.Client) -> None:

@@ -4,14 +4,16 @@ import asyncio
 import hashlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 from moto.server import ThreadedMotoServer
 
+from gateway.uploads import Uploads
 from shared import s3_storage
+from shared.contracts.base import Blob
 from shared.errors import BlobNotFoundError, StorageError
 from shared.s3_storage import MIN_PART, S3Storage
 from shared.storage import Storage
@@ -108,6 +110,26 @@ def test_a_signed_url_needs_no_credentials(store: Storage) -> None:
     assert url is not None
     with urlopen(url) as answer:  # noqa: S310 - a loopback server of this test
         assert answer.read() == b"hello"
+
+
+def test_an_upload_finishes_into_the_bucket(store: Storage, tmp_path: Path) -> None:
+    """A tus upload under way lies on the gateway's disk; finished, it and its record are in the bucket, for every gateway."""
+
+    async def upload() -> Blob:
+        here, elsewhere = (Uploads(store, tmp_path / name, max_bytes=1 << 30, expiry=60) for name in ("here", "elsewhere"))
+        upload = await here.create("acme", len(BIG), {"filename": "big.bin"})
+
+        async def body() -> AsyncIterator[bytes]:
+            yield BIG
+
+        await here.append(upload, 0, body())
+        assert not list((tmp_path / "here").iterdir())
+        return await elsewhere.resolve(upload.id, "acme", "/source")
+
+    blob = asyncio.run(upload())
+
+    assert (len(BIG), hashlib.sha256(BIG).hexdigest(), "big.bin") == (blob.bytes, blob.sha256, blob.name)
+    assert len(BIG) == store.size(blob.key)
 
 
 def test_a_store_that_does_not_answer_is_a_storage_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,6 @@ def test_what_is_not_json_is_refused(body: bytes) -> None:
     ("error", "slug"),
     [
         (HTTPException(404), "not-found"),
-        (HTTPException(405, headers={"Allow": "GET"}), "method-not-allowed"),
         (HTTPException(418), "invalid-request"),
         (HTTPException(502), "internal"),
         (BlobNotFoundError("x"), "not-found"),
