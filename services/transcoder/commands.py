@@ -6,7 +6,7 @@ Paths are relative to the job's scratch folder, in which the source lies as `sou
 from collections.abc import Sequence
 from fractions import Fraction
 
-from services.transcoder.filters import graph
+from services.transcoder.filters import graph, sound_graph
 from services.transcoder.intake import guards
 from services.transcoder.ladder import Size, bit_rate_cap, fit
 from services.transcoder.outputs import POSTER, SOUND, SOURCE, Rendition
@@ -16,7 +16,6 @@ from shared.contracts.transcoder import Clip
 
 CRF = 22
 AUDIO_BIT_RATE = 128_000
-AUDIO_RATES = (44_100, 48_000)
 POSTER_SHORT_SIDE = 1080
 POSTER_SEARCH_SECONDS = 10
 KEYFRAME_SECONDS = 2
@@ -37,14 +36,16 @@ def encode(
     pictures: Sequence[Rendition], found: Probe, clip: Clip, settings: TranscoderSettings, *, threads: int, sound_file: bool
 ) -> list[str]:
     """One FFmpeg for every encoded file of the request: `pictures`, and the sound alone where `sound_file` says so."""
-    arguments = [*_opening(clip, settings, threads), "-progress", "pipe:1", "-stats_period", "0.25"]
-    if found.video and pictures:
-        arguments += ["-filter_complex", graph(found.video, [rendition.size for rendition in pictures])]
-        for number, rendition in enumerate(pictures):
-            arguments += ["-map", f"[v{number}]", *_h264(rendition.size, found.video.rate, threads)]
-            arguments += [*(_sound(found) if rendition.sound else []), *_mp4(), _file(rendition.file)]
+    sounding = sum(rendition.sound for rendition in pictures) + sound_file
+    chains = [graph(found.video, [rendition.size for rendition in pictures])] if found.video and pictures else []
+    chains += [sound_graph(found.audio, sounding)] if found.audio and sounding else []
+    pads = (f"[a{number}]" for number in range(sounding))
+    arguments = [*_opening(clip, settings, threads), "-progress", "pipe:1", "-stats_period", "0.25", "-filter_complex", ";".join(chains)]
+    for number, rendition in enumerate(pictures):
+        arguments += ["-map", f"[v{number}]", *_h264(rendition.size, found.video.rate if found.video else Fraction(0), threads)]
+        arguments += [*(_aac(next(pads)) if rendition.sound else []), *_mp4(), _file(rendition.file)]
     if sound_file:
-        arguments += [*_sound(found), "-vn", *_mp4(), _file(SOUND)]
+        arguments += [*_aac(next(pads)), *_mp4(), _file(SOUND)]
     return arguments
 
 
@@ -78,13 +79,8 @@ def _h264(size: Size, rate: Fraction, threads: int) -> list[str]:
     ]
 
 
-def _sound(found: Probe) -> list[str]:
-    """AAC in stereo (or mono), gaps filled with silence, starting at 0 with the picture."""
-    assert found.audio is not None  # noqa: S101 - callers ask only where there is sound
-    rate = found.audio.rate if found.audio.rate in AUDIO_RATES else AUDIO_RATES[-1]
-    filters = f"aresample={rate}:async=1:first_pts=0"
-    channels = str(min(found.audio.channels, 2))
-    return ["-map", f"0:{found.audio.index}", "-c:a", "aac", "-b:a", str(AUDIO_BIT_RATE), "-ac", channels, "-af", filters]
+def _aac(pad: str) -> list[str]:
+    return ["-map", pad, "-c:a", "aac", "-b:a", str(AUDIO_BIT_RATE)]
 
 
 def _mp4() -> list[str]:

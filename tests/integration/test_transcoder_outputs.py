@@ -177,3 +177,16 @@ def test_high_dynamic_range_becomes_bt709(tmp_path: Path) -> None:
 
     assert (video["color_transfer"], video["color_primaries"], video["pix_fmt"]) == ("bt709", "bt709", "yuv420p")
     assert result.notes[-1].startswith("PQ high dynamic range")
+
+
+def test_late_sound_stays_late_and_stops_nothing(tmp_path: Path) -> None:
+    """Two seconds of silence first, in the MP4 and in HLS; FFmpeg 9.0 deadlocks if each output pads them by itself."""
+    pattern(tmp_path, "film.mp4", seconds=4.0)
+    ffmpeg("-i", "film.mp4", "-itsoffset", "2", "-i", "film.mp4", "-map", "0:v", "-map", "1:a", "-c", "copy", "late.mp4", cwd=tmp_path)
+    job = job_for(tmp_path / "late.mp4", tmp_path)
+    result = do(job, presets=["mp4-480p", "hls"])
+    video, audio = ask(job.published / "video-480p.mp4")["streams"]
+
+    assert result.outputs[0].frames == 120
+    assert (float(video["start_time"]), float(audio["start_time"])) == (0.0, 0.0)
+    assert float(audio["duration"]) == pytest.approx(6.0, abs=0.06)
