@@ -72,7 +72,7 @@ def photo(subject: Subject, palette: Palette) -> "Pixels":
 
 def duotone(subject: Subject, palette: Palette) -> "Pixels":
     """Two inks and all shades between them."""
-    return _ink(stretch(luminance(subject.crop.pixels), subject.tones), palette.inks[::4])
+    return _ink(stretch(subject.tones.relative(luminance(subject.crop.pixels)), subject.tones), palette.inks[::4])
 
 
 def halftone(subject: Subject, palette: Palette) -> "Pixels":

@@ -81,7 +81,8 @@ def _encode(image: Any, fmt: Format, rights: Rights) -> bytes:
     if packet := xmp(rights):
         flat = flat.copy()
         flat.set_type(pyvips.GValue.blob_type, "xmp-data", packet)
-        keep = "xmp"
+        flat.set_type(pyvips.GValue.gstr_type, "png-comment-0-Copyright", rights.attribution or rights.licence)  # for PNG only
+        keep = "xmp|other"
     encoded: bytes = flat.write_to_buffer(suffix, keep=keep, **options)
     return encoded
 

@@ -4,7 +4,7 @@ A fixed luminance threshold turns dark faces black and pale ones white. Here the
 them, are where this face's own shadows and lights are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,18 +20,34 @@ if TYPE_CHECKING:
 PERCENTILES = (6.0, 26.0, 55.0, 84.0)
 """Of the face's luminance: below the first are pupils, brows and lips' shadow; above the last the lights."""
 _LEAST_STEP = 0.035
-"""Two thresholds closer than this (in luminance) would print noise: an evenly lit face is drawn in fewer tones."""
+"""Two thresholds closer than this (in tone) would print noise: an evenly lit face is drawn in fewer tones."""
 
+_LEAST_SPAN = 0.04
+"""A face with less contrast than this is a flat surface; stretching it further would print the sensor's noise."""
 _SMOOTH_EDGE = 512
 """Smoothing happens at this edge, whatever the picture's: hair and cloth become areas, and a large print costs no more."""
 
 
+_FACE_SPAN = 0.5
+"""The luminance that a well-lit face spans. Every face is brought to it before anything is smoothed, or a dim one would lose its eyes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tones:
-    """`plane` is the smoothed luminance (edge, edge), 0 to 1; `thresholds` ascend and split it into one tone more than they are."""
+    """`plane` is the smoothed tone (edge, edge); `thresholds` ascend and split it into one tone more than they are.
+
+    Tones are luminances relative to the face: 0.0 is its darkest part, 0.5 (`_FACE_SPAN`) its lightest.
+    """
 
     plane: "Plane"
     thresholds: tuple[float, ...]
+    darkest: float
+    span: float
+
+    def relative(self, light: "Plane") -> "Plane":
+        """A luminance as a tone of this face."""
+        tone: Plane = (light - self.darkest) * (_FACE_SPAN / self.span)
+        return tone
 
 
 def measure(crop: Crop, matte: "Plane") -> Tones:
@@ -40,12 +56,16 @@ def measure(crop: Crop, matte: "Plane") -> Tones:
     from PIL import Image  # noqa: PLC0415 - heavy
 
     edge = min(crop.edge, _SMOOTH_EDGE)
-    plane = luminance(np.asarray(Image.fromarray(crop.pixels).resize((edge, edge), Image.Resampling.BOX)))
-    for radius, softness in ((3, 0.1), (5, 0.06)):
+    light = luminance(np.asarray(Image.fromarray(crop.pixels).resize((edge, edge), Image.Resampling.BOX)))
+    face = _ellipse(crop, edge) & (resize(matte, edge) > 0.5)  # noqa: PLR2004 - more person than not
+    face = face if face.any() else np.ones_like(face)
+    darkest, lightest = (float(value) for value in np.percentile(light[face], (2, 98)))
+    tones = Tones(light, (), darkest, max(lightest - darkest, _LEAST_SPAN))
+    plane = tones.relative(light)
+    for radius, softness in ((2, 0.1), (5, 0.045)):
         plane = guided(plane, plane, radius, softness)
-    sample = plane[_ellipse(crop, edge) & (resize(matte, edge) > 0.5)]  # noqa: PLR2004 - more person than not
-    values = [float(value) for value in np.percentile(sample if sample.size else plane, PERCENTILES)]
-    return Tones(resize(plane, crop.edge), spread(values))
+    values = [float(value) for value in np.percentile(plane[face], PERCENTILES)]
+    return replace(tones, plane=resize(plane, crop.edge), thresholds=spread(values))
 
 
 def spread(values: list[float]) -> tuple[float, ...]:
@@ -60,12 +80,12 @@ def spread(values: list[float]) -> tuple[float, ...]:
 
 
 def stretch(plane: "Plane", tones: Tones) -> "Plane":
-    """`plane` (a luminance) as a continuous tone, 0 to 1: linear between the thresholds, which become evenly spaced."""
+    """`plane` (tones) as a ramp, 0 to 1: linear between the thresholds, which become evenly spaced."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     low, *_, high = tones.thresholds
     margin = (high - low) * 0.5
-    places = [max(low - 2 * margin, -0.01), *tones.thresholds, high + margin]
+    places = [low - margin, *tones.thresholds, high + margin]
     levels = np.linspace(0, 1, len(places))
     stretched: Plane = np.interp(plane, places, levels).astype(np.float32)
     return stretched

@@ -1,0 +1,78 @@
+"""What the lexicon reads in a prompt."""
+
+import pytest
+
+from services.avatar.reading import Reading, read
+
+
+def traits(reading: Reading) -> set[str]:
+    """What was wished for, without the words."""
+    return {trait for trait, _ in reading.wishes}
+
+
+def test_colour_belongs_to_the_next_thing() -> None:
+    """In "curly red hair" the hair is red, and nothing else is."""
+    reading = read("a cheerful woman with curly red hair and round glasses")
+
+    assert {"subject.person", "gender.woman", "mood.happy", "hair.curly", "colour.hair.red", "glasses.round"} == traits(reading)
+    assert () == reading.ignored
+
+
+def test_colour_skips_an_adjective_that_has_none() -> None:
+    """The green of "a green one-eyed monster" is the monster's, not the eye's."""
+    assert {"colour.body.green", "eyes.one", "subject.monster", "extra.horns"} == traits(read("green one-eyed monster with horns"))
+
+
+@pytest.mark.parametrize(("prompt", "trait"), [
+    ("a robot in green", "colour.body.green"),
+    ("a woman in black", "colour.clothes.black"),
+    ("a black woman", "colour.skin.black"),
+    ("a green woman", "colour.clothes.green"),
+    ("a man with dark skin", "colour.skin.dark"),
+    ("a man with a black beard", "colour.beard.black"),
+    ("a fox on a blue background", "colour.background.blue"),
+])  # fmt: skip
+def test_colour_finds_its_thing(prompt: str, trait: str) -> None:
+    """Colours before and after their thing, and the two meanings of a colour before a person."""
+    assert trait in traits(read(prompt))
+
+
+@pytest.mark.parametrize(("prompt", "subject"), [
+    ("a grumpy robot with an antenna", "robot"),
+    ("pirate robot", "robot"),
+    ("a girl with a cat", "person"),
+    ("a cat with a girl", "animal"),
+    ("curly hair and a beard", "person"),
+    ("angry", "emoji"),
+    ("xyzzy", None),
+])  # fmt: skip
+def test_subject_is_the_head_of_the_phrase(prompt: str, subject: str | None) -> None:
+    """The last subject before "with" is the picture's; traits alone suggest one; nonsense has none."""
+    assert subject == read(prompt).subject
+
+
+def test_other_subjects_are_ignored_and_said() -> None:
+    """The cat of "a girl with a cat" gives the girl no ears, and the result says that it was left out."""
+    reading = read("a girl with a cat")
+
+    assert "extra.ears" not in traits(reading)
+    assert ("cat",) == reading.ignored
+
+
+def test_negated_parts_are_not_wished_for() -> None:
+    """Saying "no glasses" takes the glasses away and counts as understood."""
+    reading = read("a man with no glasses, without a hat")
+
+    assert not any(trait.startswith("glasses") for trait in traits(reading))
+    assert "no glasses" in reading.without
+
+
+def test_bare_long_follows_the_beard() -> None:
+    """A "long" means the hair, unless a beard is what comes next."""
+    assert "beard.long" in traits(read("a man with a long white beard"))
+    assert "hair.long" in traits(read("a man with long hair and a beard"))
+
+
+def test_unknown_words_are_listed_once() -> None:
+    """What the lexicon does not know is said, without the words that carry nothing."""
+    assert ("software", "loves", "pizza") == read("a software developer who loves pizza, pizza").ignored

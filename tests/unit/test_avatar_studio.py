@@ -1,0 +1,83 @@
+"""Drawing a commission: names, progress, failures, cancel."""
+
+from pathlib import Path
+
+import pytest
+
+from services.avatar.clock import Clock
+from services.avatar.drafts import Commission, Draft, Drawn
+from services.avatar.raster import RenderError
+from services.avatar.studio import paint
+from services.avatar.styles import Rights
+from shared.contracts.avatar import AvatarResult
+from shared.errors import JobCanceled, PermanentError
+from tests.unit.avatar_job import AvatarJob
+
+
+def good() -> Drawn:
+    """Draw."""
+    return Drawn(b"picture", {"eyes": "open"})
+
+
+def bad() -> Drawn:
+    """Fail to."""
+    raise RenderError("the encoder refused")
+
+
+def run(job: AvatarJob, *draws: bool) -> AvatarResult:
+    """Paint one variant for each flag: True draws, False fails."""
+    drafts = [Draft("moods", Rights("CC0 1.0"), good if fine else bad, seed=str(number)) for number, fine in enumerate(draws)]
+    return paint(
+        Commission("illustrated", drafts),
+        "webp",
+        clock=Clock(),
+        publish=job.publish,
+        progress=job.progress,
+        checkpoint=job.checkpoint,
+    )
+
+
+def test_one_failure_loses_one_picture(tmp_path: Path) -> None:
+    """The second of three fails: the others are published under their own numbers, and the result says why."""
+    job = AvatarJob(tmp_path)
+    result = run(job, True, False, True)
+
+    assert ["avatar-1.webp", "avatar-3.webp"] == list(job.published) == [variant.artifact for variant in result.variants]
+    assert [(2, "the encoder refused")] == [(failed.number, failed.reason) for failed in result.failed]
+    assert {"image/webp"} == set(job.media_types.values())
+
+
+def test_no_picture_at_all_is_an_error(tmp_path: Path) -> None:
+    """A job without a single picture has not succeeded."""
+    with pytest.raises(PermanentError, match="the encoder refused") as caught:
+        run(AvatarJob(tmp_path), False, False)
+
+    assert "render-failed" == caught.value.type
+
+
+def test_cancel_is_seen_between_variants(tmp_path: Path) -> None:
+    """A cancel before the third picture leaves two drawn and no more."""
+    job = AvatarJob(tmp_path, cancel_at=3)
+    with pytest.raises(JobCanceled):
+        run(job, True, True, True, True)
+
+    assert ["avatar-1.webp", "avatar-2.webp"] == list(job.published)
+
+
+def test_progress_counts_variants(tmp_path: Path) -> None:
+    """Progress starts at 0, rises with every picture and ends at 1."""
+    job = AvatarJob(tmp_path)
+    run(job, True, True)
+
+    assert [0.0, 0.5, 1.0] == [fraction for fraction, _, _ in job.steps]
+
+
+def test_clock_adds_up_a_stage() -> None:
+    """A stage entered twice is one figure, also when it raised."""
+    clock = Clock()
+    with clock.stage("draw"):
+        pass
+    with pytest.raises(ValueError, match="x"), clock.stage("draw"):
+        raise ValueError("x")
+
+    assert ["draw"] == list(clock.milliseconds())

@@ -1,0 +1,88 @@
+"""The style tables against DiceBear's descriptors, and how wishes become options."""
+
+import pytest
+
+from services.avatar.options import check_options, complain
+from services.avatar.prompt import rank_styles, split
+from services.avatar.raster import RenderError
+from services.avatar.reading import read
+from services.avatar.styles import load_style, style_names
+from services.avatar.vocabulary import vocabulary
+from services.avatar.wishes import options_for, tables
+
+
+@pytest.mark.parametrize("name", sorted(tables()))
+def test_every_option_in_a_table_exists(name: str) -> None:
+    """No table names an option or a value that its style does not have: DiceBear would leave the part out silently."""
+    loaded, table = load_style(name), tables()[name]
+    options = [*table.neutral.items(), *(pair for wishes in table.traits.values() for pair in wishes.items())]
+    missing = [option for slot in table.colours.values() for option in slot if option not in loaded.descriptor]
+
+    assert [] == [complaint for option, value in options if (complaint := complain(loaded, option, value))]
+    assert [] == missing
+
+
+def test_every_trait_in_a_table_can_be_asked_for() -> None:
+    """A trait that no word means would be dead weight, or a typing error."""
+    words = {trait for meant in vocabulary().phrases.values() for trait in meant}
+    colours = {f"colour.{slot}.{name}" for slot in ("hair", "skin") for name in vocabulary().colours[slot]}
+
+    assert set() == {trait for table in tables().values() for trait in table.traits} - words - colours
+
+
+def test_subjects_and_looks_name_real_styles() -> None:
+    """Every style that a subject or a look prefers exists and has a table."""
+    named = {style for styles in [*vocabulary().styles.values(), *vocabulary().looks.values()] for style in styles}
+
+    assert named <= set(style_names())
+    assert set() == named - set(tables())
+
+
+@pytest.mark.parametrize(("option", "value"), [
+    ("hairVariant", ["mohican"]),
+    ("hairVariant", []),
+    ("wingsVariant", ["small"]),
+    ("hairColor", ["red"]),
+    ("facialHairProbability", 101),
+])  # fmt: skip
+def test_wrong_options_are_refused(option: str, value: object) -> None:
+    """An unknown option, variant, colour or an impossible number is an error, not a missing part."""
+    with pytest.raises(RenderError, match="personas"):
+        check_options(load_style("personas"), {option: value})
+
+
+def test_two_wishes_for_one_part_agree() -> None:
+    """A "bun" and "curly" leave what is both."""
+    options = options_for(load_style("personas"), tables()["personas"], ["hair.bun", "hair.curly"])
+
+    assert ["curlyBun"] == options["hairVariant"]
+
+
+def test_special_wish_beats_a_broad_one() -> None:
+    """Glasses, which personas draws as eyes, stay on a happy face; and a named part is switched on."""
+    options = options_for(load_style("avataaars"), tables()["avataaars"], ["glasses.round", "mood.happy", "beard.any", "beard.long"])
+
+    assert ["round"] == options["accessoriesVariant"]
+    assert 100 == options["accessoriesProbability"]
+    assert ["beardMajestic"] == options["facialHairVariant"]
+
+
+def test_unasked_parts_are_neutral() -> None:
+    """Nobody gets an eyepatch, a beard or a weeping eye for nothing."""
+    options = options_for(load_style("avataaars"), tables()["avataaars"], ["subject.person"])
+
+    assert 0 == options["accessoriesProbability"] == options["facialHairProbability"]
+    assert ["default"] == options["eyesVariant"]
+
+
+def test_styles_that_show_all_come_alone() -> None:
+    """Only styles that can show a hijab in ink are offered for one; elsewhere it would be missing."""
+    assert ["open-peeps"] == rank_styles(read("hand drawn sketch of a woman in a hijab"), "moods")
+
+
+def test_style_says_what_it_cannot_show() -> None:
+    """Micah has no curls: the words are told apart for each picture."""
+    drawn, undrawn = split(read("a woman with curly hair and round glasses"), "micah")
+
+    assert ["woman", "round glasses"] == drawn
+    assert ["curly hair"] == undrawn
