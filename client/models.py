@@ -154,10 +154,15 @@ class Worker(Model):
 
 
 class Service(Model):
-    """A service as `GET /v1/services` shows it; its commands and catalogue are in `model_extra`."""
+    """A service as `GET /v1/services` shows it; its commands and catalogue are in `model_extra`.
+
+    Not `available`: its ledger does not answer, as `detail` says, and nothing else is known of it.
+    """
 
     name: str
     title: str = ""
+    available: bool = True
+    detail: str | None = None
     queues: list[Queue] = []
     running: int = 0
     retrying: int = 0

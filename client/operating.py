@@ -7,6 +7,9 @@ from client.models import ApiKey, DeadLetter
 from client.pages import items
 from client.transport import Transport
 
+LONGEST_REDRIVE = 1_800.0
+"""Seconds to wait for the answer to a bulk redrive that was asked to go slowly."""
+
 
 class DeadLetters:
     """`/v1/dead-letters`: what failed for good, until it is redriven or discarded."""
@@ -40,10 +43,13 @@ class DeadLetters:
         dry_run: bool = False,
         max_per_second: float | None = None,
     ) -> dict[str, Any]:
-        """Try again everything of a service that `where` (reason, kind) fits; `dry_run` only counts. Returns the counts."""
+        """Try again everything of a service that `where` (reason, kind) fits; `dry_run` only counts. Returns the counts.
+
+        The gateway takes at most 1,000 at a time, and answers when it is through with them.
+        """
         body = {"service": service, "filter": dict(where or {}), "dry_run": dry_run, "max_per_second": max_per_second}
         given = {name: value for name, value in body.items() if value is not None}
-        answer: dict[str, Any] = self._transport.request("POST", "/v1/dead-letters/redrive", json=given).json()
+        answer: dict[str, Any] = self._transport.request("POST", "/v1/dead-letters/redrive", json=given, timeout=LONGEST_REDRIVE).json()
         return answer
 
     def delete(self, entry: str) -> None:

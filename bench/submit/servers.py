@@ -47,7 +47,14 @@ def ours(url: str, home: Path) -> dict[str, str]:
 GATEWAYS = (
     Gateway("tutorial, `async def`", "bench.submit.tutorial:app", "/async/avatars", tutorial),
     Gateway("tutorial, `def`", "bench.submit.tutorial:app", "/def/avatars", tutorial),
-    Gateway("Counterfoil", "gateway.app:app", "/v1/avatars", ours, keyed=True, uvicorn=("--factory", "--no-access-log", "--log-level", "warning")),
+    Gateway(
+        "Counterfoil",
+        "gateway.app:app",
+        "/v1/avatars",
+        ours,
+        keyed=True,
+        uvicorn=("--factory", "--no-access-log", "--log-level", "warning"),
+    ),
 )
 
 

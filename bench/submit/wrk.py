@@ -27,7 +27,7 @@ def run(load: Load, *, seconds: float, connections: int) -> Figures:
         "LOAD_RUN": secrets.token_hex(6),
     }
     duration = f"{max(round(seconds), 1)}s"
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{duration}", "-s", str(SCRIPT), load.url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{duration}", "--timeout", "20s", "-s", str(SCRIPT), load.url]
     said = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     for line in said.stdout.splitlines():
         if line.startswith("FIGURES "):

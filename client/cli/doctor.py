@@ -43,6 +43,9 @@ def findings(services: Iterable[Service], now: datetime) -> Iterator[str]:
     none = True
     for service in services:
         none = False
+        if not service.available:
+            yield f"{service.name}: its ledger does not answer ({service.detail}); see to its Redis."
+            continue
         live = [worker for worker in service.workers if not _stale(worker, now)]
         yield from (f"{service.name}: {sentence}" for sentence in (*_workers(service, live), *_queues(service, live), *_rest(service)))
     if none:

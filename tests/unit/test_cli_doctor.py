@@ -36,6 +36,7 @@ def test_a_healthy_service_has_no_findings() -> None:
         ({"workers": [{**WORKER, "heartbeat_at": (NOW - timedelta(minutes=2)).isoformat()}]}, "was last heard of at"),
         ({"queues": [{"name": "avatar.gpu"}]}, "no worker listens on the queue avatar.gpu"),
         ({"queues": [{"name": "avatar", "depth": 9, "oldest_age": 301}]}, "has waited 301 s in avatar"),
+        ({"available": False, "workers": []}, "its ledger does not answer"),
         ({"dead_letters": 3}, "3 dead letters"),
         ({"catalogue": {"refused": "FFmpeg 5.1 is too old"}}, "avatar: FFmpeg 5.1 is too old"),
     ],
