@@ -101,7 +101,8 @@ def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchR
     job.publish(fates.NAME, path, fates.MEDIA_TYPE)
     counts = {state: out.counts[state] for state in ("sent", "failed", "unknown", "rendered")}
     log.info("mail_batch_finished", number=command.number, seconds=round(time.monotonic() - started, 3), **counts)
-    return BatchResult(**counts, planned_at=command.planned_at, rejected_rows=command.rejected_rows)
+    plan = {"planned_at": command.planned_at, "rejected_rows": command.rejected_rows, "rejected": command.rejected}
+    return BatchResult.model_validate({**counts, **plan})
 
 
 def _run(batch: Batch, recipients: Path, sender: str) -> None:

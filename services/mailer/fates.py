@@ -32,7 +32,7 @@ class FateFile:
         self._csv.writerow((email, state, reply, message_id, time))
 
     def append(self, part: Path) -> None:
-        """All rows of another such file; its counts are its batch's to tell."""
+        """All rows of another such file; add what its batch counted to `counts`."""
         with part.open(encoding="utf-8", newline="") as rows:
             rows.readline()
             while piece := rows.read(1 << 20):

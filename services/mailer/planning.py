@@ -62,35 +62,50 @@ def batch_of(command: SendMailing, index: int) -> int:
     return 0 if command.rate_per_second else index // command.batch_size
 
 
+class RejectedFile:
+    """`rejected.csv`: the row's number, the address as it was, the reason."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin the file with its header row."""
+        self.path = path
+        self.count = 0
+        self._file = path.open("w", encoding="utf-8", errors="replace", newline="")
+        self._csv = csv.writer(self._file)
+        self._csv.writerow(("row", "email", "reason"))
+
+    def add(self, row: Rejected) -> None:
+        """One row."""
+        self.count += 1
+        self._csv.writerow((row.row, row.email, row.reason))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+
 @dataclass(slots=True)
 class Plan:
     """The batches so far: each a stashed file of JSON lines, and how many lines it has."""
 
     job: Job
+    rejected: RejectedFile
     batches: list[tuple[Blob, int]] = field(default_factory=list)
     good: int = 0
-    rejected: int = 0
 
     def read(self, command: SendMailing) -> None:
-        """Cut the rows into stashed batches; publish the rejected ones, if any."""
-        path = self.job.workdir / REJECTED
+        """Cut the rows into stashed batches and collect the rejected ones."""
         lines = _BatchFile(self.job.workdir / "batch.jsonl", self._stash)
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rejected = csv.writer(file)
-            rejected.writerow(("row", "email", "reason"))
+        with closing(lines), closing(self.rejected):
             for seen, row in enumerate(rows(command, self.job)):
                 if seen % LOOK_EVERY == 0:
                     self.job.checkpoint()
                     self.job.progress(0.0, "plan", f"{seen:,} rows read")
                 if isinstance(row, Rejected):
-                    self.rejected += 1
-                    rejected.writerow((row.row, row.email.encode(errors="replace").decode(), row.reason))
+                    self.rejected.add(row)
                     continue
                 lines.add(batch_of(command, self.good), row.recipient.model_dump_json(exclude_unset=True))
                 self.good += 1
-        lines.cut()
-        if self.rejected:
-            self.job.publish(REJECTED, path, "text/csv")
+            lines.cut()
 
     def _stash(self, path: Path, count: int) -> None:
         name = f"batch-{len(self.batches):05}.jsonl"
@@ -115,6 +130,9 @@ class _BatchFile:
         self._file.write(line + "\n")
         self._count += 1
 
+    def close(self) -> None:
+        self._file.close()
+
     def cut(self) -> None:
         self._file.close()
         if self._count:
@@ -129,17 +147,21 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
     """
     started = time.time()
     content = from_command(command, job, settings.max_attachment_bytes)
-    plan = Plan(job)
+    plan = Plan(job, RejectedFile(job.workdir / REJECTED))
     plan.read(command)
-    log.info("mailing_planned", recipients=plan.good, rejected=plan.rejected, batches=len(plan.batches))
-    if not plan.good and not plan.rejected:
+    rejected = plan.rejected.count
+    log.info("mailing_planned", recipients=plan.good, rejected=rejected, batches=len(plan.batches))
+    if not plan.good and not rejected:
         raise PermanentError("there is no recipient: the upload has a header but no rows", pointer="/recipients")
     if not plan.good:
+        job.publish(REJECTED, plan.rejected.path, "text/csv")
         return MailingResult(
-            recipients=0, sent=0, failed=0, rejected_rows=plan.rejected, batches=0, dry_run=command.dry_run, seconds=0.0, per_second=0.0
+            recipients=0, sent=0, failed=0, rejected_rows=rejected, batches=0, dry_run=command.dry_run, seconds=0.0, per_second=0.0
         )
     _refuse_endless(command, plan.good)
     forget_old(settings.journals, settings.keep_journals_days)
+    # Artifacts count only with the job's result, which comes after the batches: until then this is a stash that they pass on.
+    rejected_file = job.stash(REJECTED, plan.rejected.path, "text/csv") if rejected else None
     stashed = job.stash("content.json", content.model_dump_json().encode(), "application/json")
     return FanOut(
         children=[
@@ -153,7 +175,8 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
                     dry_run=command.dry_run,
                     rate_per_second=command.rate_per_second,
                     planned_at=started,
-                    rejected_rows=plan.rejected,
+                    rejected_rows=rejected,
+                    rejected=rejected_file,
                 ),
                 weight=float(count),
             )

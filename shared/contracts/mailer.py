@@ -109,7 +109,7 @@ class SendMailing(Command):
 
 
 class BatchResult(Result):
-    """What became of one batch. `planned_at` (Unix seconds) and `rejected_rows` repeat what the plan said of the mailing."""
+    """What became of one batch. `planned_at` (Unix seconds) and the rejected rows repeat what the plan said of the mailing."""
 
     sent: int
     failed: int
@@ -117,14 +117,15 @@ class BatchResult(Result):
     rendered: int = 0
     planned_at: float = 0.0
     rejected_rows: int = 0
+    rejected: Blob | None = None
 
 
 class SendBatch(Command):
     """Internal: mail one batch of a mailing.
 
     `mailing` is the parent's job id, `content` a blob of JSON (templates, headers), `recipients` one of JSON lines with
-    `count` recipients. `rate_per_second` is set only where this batch is the mailing's only one. `planned_at` and
-    `rejected_rows` travel to the result, where the mailing reads them again.
+    `count` recipients. `rate_per_second` is set only where this batch is the mailing's only one. `planned_at`,
+    `rejected_rows` and `rejected` (the file of those rows) travel to the result, where the mailing reads them again.
     """
 
     kind: ClassVar[str] = "mailer.batch.v1"
@@ -139,6 +140,7 @@ class SendBatch(Command):
     rate_per_second: float | None = None
     planned_at: float = 0.0
     rejected_rows: int = 0
+    rejected: Blob | None = None
 
 
 class SweepMailer(Sweep):

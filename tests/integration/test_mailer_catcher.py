@@ -48,6 +48,7 @@ def test_five_hundred_mails_arrive_and_read_well(tmp_path: Path) -> None:
     text, html = seven.get_body(("plain",)), seven.get_body(("html",))
 
     assert (result.recipients, result.sent, result.failed, result.rejected_rows, result.batches) == (COUNT, COUNT, 0, 1, 2)
+    assert job.artifact("rejected.csv").splitlines()[1].startswith("502,not an address,")
     assert len(mails) == COUNT
     assert len({mail["Message-ID"] for mail in mails.values()}) == COUNT
     assert seven["Message-ID"] in job.artifact("recipients.csv")

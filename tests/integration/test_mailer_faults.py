@@ -132,6 +132,27 @@ def test_a_refused_connection_fails_the_batch_for_now_and_names_everybody(tmp_pa
     assert "cannot be reached" in fates["u0"][1]
 
 
+def test_a_failed_batch_hides_neither_the_sent_nor_the_rejected(tmp_path: Path) -> None:
+    """The first of two batches sends two and dies: its sent ones are told by its journal, all others by name and reason."""
+    taken = [0]
+
+    def gone_after_two(verb: str, _argument: str) -> str:
+        taken[0] += verb == "BODY"
+        return "" if taken[0] < 3 and (verb != "MAIL" or taken[0] < 2) else CUT
+
+    with running(Peer(gone_after_two)) as peer:
+        settings = settings_for(tmp_path, peer, connections=1)
+        command = mailing(recipients=[*people(6), {"email": "u1@EXAMPLE.com"}], batch_size=3)
+        children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
+        job = FakeJob(tmp_path, ended=children)
+        result = conclude(command, job, children, settings)
+    states = [row["state"] for row in csv.DictReader(job.artifact("recipients.csv").splitlines())]
+
+    assert states == ["sent", "sent", "failed", "failed", "failed", "failed"]
+    assert (result.sent, result.failed, result.rejected_rows) == (2, 4, 1)
+    assert job.artifact("rejected.csv").splitlines()[1] == "7,u1@EXAMPLE.com,duplicate"
+
+
 def test_a_second_attempt_mails_only_whom_the_first_did_not(tmp_path: Path) -> None:
     """The server goes away after three mails and comes back: six mails, one each."""
     left = [3]

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from services.mailer.addresses import BadAddressError, normalise
-from services.mailer.planning import rows
+from services.mailer.planning import plan_mailing, rows
 from services.mailer.rows import Rejected, Row, from_file
 from services.mailer.settings import MailerSettings
+from shared.contracts.mailer import MailingResult, SendBatch
 from shared.errors import PermanentError
 from tests.unit.mailer_job import FakeJob, mailing, plan
 
@@ -119,17 +120,32 @@ def test_bad_addresses_are_refused(bad: str) -> None:
         normalise(bad)
 
 
-def test_a_plan_cuts_batches_and_publishes_the_rejected(tmp_path: Path) -> None:
+def test_a_plan_cuts_batches_and_passes_the_rejected_rows_on(tmp_path: Path) -> None:
     """Seven good rows by three make batches of 3, 3 and 1; weights are their sizes."""
     upload = tmp_path / "list.csv"
     upload.write_text("email,name\n" + "".join(f"u{n}@example.com,U{n}\n" for n in range(7)) + "broken,X\nu0@example.com,again\n")
     job = FakeJob(tmp_path, uploads={"upl_12345678": upload})
     children = list(plan(mailing(recipients="upl_12345678", batch_size=3), job, MailerSettings(home=tmp_path)).children)
+    command = children[0].command
+    assert isinstance(command, SendBatch)
+    assert command.rejected is not None
 
     assert [child.weight for child in children] == [3.0, 3.0, 1.0]
-    assert job.artifact("rejected.csv").splitlines() == [
+    assert Path(command.rejected.key).read_text().splitlines() == [
         "row,email,reason", "9,broken,an address reads local-part@domain", "10,u0@example.com,duplicate",
     ]  # fmt: skip
+
+
+def test_a_mailing_without_one_good_row_says_why(tmp_path: Path) -> None:
+    """There is nobody to mail: that is a result, with the reasons as an artifact."""
+    upload = tmp_path / "list.csv"
+    upload.write_text("email\nbroken\n")
+    job = FakeJob(tmp_path, uploads={"upl_12345678": upload})
+    result = plan_mailing(mailing(recipients="upl_12345678"), job, MailerSettings(home=tmp_path))
+    assert isinstance(result, MailingResult)
+
+    assert (result.recipients, result.rejected_rows, result.batches) == (0, 1, 0)
+    assert "2,broken," in job.artifact("rejected.csv")
 
 
 @pytest.mark.parametrize(
