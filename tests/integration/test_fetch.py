@@ -1,7 +1,6 @@
 """Fetching over real sockets: a local server, and a resolver that says where names lead."""
 
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -294,17 +293,3 @@ def test_an_address_that_answers_is_found_behind_one_that_does_not(site: Site, t
     both = replace(rules, resolve=lambda _host, _port: ["::1", "127.0.0.1"], allowed=lambda _address: True)
 
     assert fetch(site.url("/film"), tmp_path / "film", both, checkpoint=_silent, progress=_untold).bytes == len(BODY)
-
-
-def test_tls_is_checked_against_the_name(site: Site, rules: FetchRules, tmp_path: Path) -> None:
-    """A server that does not speak TLS is no https server: nothing is sent in the clear."""
-    with pytest.raises(TransientError, match="could not be read"):
-        fetch(
-            site.url("/film").replace("http://", "https://"),
-            tmp_path / "film",
-            replace(rules, tls=ssl.create_default_context()),
-            checkpoint=_silent,
-            progress=_untold,
-        )
-
-    assert site.asked == []
