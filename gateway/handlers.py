@@ -17,7 +17,7 @@ from starlette.routing import Match
 from gateway.bodies import is_json
 from gateway.pointers import request_problem, validation_problem
 from gateway.problems import Problem, of_status
-from gateway.tracing import trace_id_of
+from gateway.tracing import shown_path, trace_id_of
 from shared.errors import BlobNotFoundError, StorageError, UnavailableError
 from shared.storage import InvalidKeyError
 
@@ -85,9 +85,9 @@ async def answer(request: Request, error: Exception) -> Response:
     """The response for `error`; what is our fault is logged with its trace, here and nowhere else."""
     problem, trace_id = problem_of(error, request), trace_id_of(request.scope)
     if problem.slug == "internal":
-        log.error("request_failed", method=request.method, path=request.url.path, trace_id=trace_id, exc_info=error)
+        log.error("request_failed", method=request.method, path=shown_path(request.url.path), trace_id=trace_id, exc_info=error)
     elif problem.slug == "unavailable":
-        log.warning("request_refused", method=request.method, path=request.url.path, trace_id=trace_id, reason=str(error))
+        log.warning("request_refused", method=request.method, path=shown_path(request.url.path), trace_id=trace_id, reason=str(error))
     return problem.response(instance=request.url.path, trace_id=trace_id)
 
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.handlers import answer
 from gateway.problems import Problem
-from gateway.tracing import KEY, trace_id_of
+from gateway.tracing import KEY, shown_path, trace_id_of
 from shared.metrics_http import HttpMetrics
 from shared.telemetry import current_trace_id, responded, server_span
 
@@ -117,7 +117,7 @@ class EdgeMiddleware:
                 log.info(
                     "request_served",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=shown_path(scope["path"]),
                     route=route,
                     status=status,
                     ms=round(seconds * 1_000, 1),

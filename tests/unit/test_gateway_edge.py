@@ -148,14 +148,16 @@ def test_metrics_have_templates_not_paths() -> None:
 
 
 def test_the_access_log_has_one_line_a_request() -> None:
-    """With route, status, time and trace; no query, which may hold a signature."""
+    """With route, status, time and trace; no query and no link's token, which would open what they sign."""
     with structlog.testing.capture_logs() as logs:
         response = call("POST", "/echo?signature=abc", content=b"x")
+        call("GET", "/v1/signed/99.abc/job/a.png")
 
-    (line,) = [log for log in logs if log["event"] == "request_served"]
+    line, signed = [log for log in logs if log["event"] == "request_served"]
 
     assert (line["route"], line["status"], line["trace_id"]) == ("/hand-made", 200, response.headers["x-trace-id"])
     assert "abc" not in str(line)
+    assert signed["path"] == "/v1/signed/…/job/a.png"
     assert logging.getLevelNamesMapping()[line["log_level"].upper()] == logging.INFO
 
 
