@@ -84,9 +84,7 @@ def test_a_wrong_certificate_is_refused(
     secure_port: int, certified: tuple[ssl.SSLContext, ssl.SSLContext], tmp_path: Path, host: str, trusting: bool
 ) -> None:
     """For good: it will be as wrong the next time."""
-    strict = replace(
-        rules, tls=certified[1] if trusting else None, resolve=lambda _host, _port: ["127.0.0.1"], allowed=lambda _address: True
-    )
+    strict = replace(RULES, tls=certified[1] if trusting else None)
 
     with pytest.raises(PermanentError, match="no valid certificate"):
         fetch(f"https://{host}:{secure_port}/", tmp_path / "film", strict, checkpoint=_silent, progress=_untold)
