@@ -1,5 +1,6 @@
 """The door for foreign bytes: what comes in, what is refused, and with which words."""
 
+import base64
 import struct
 import zlib
 from io import BytesIO
@@ -13,6 +14,14 @@ from services.avatar.decode import Photo, decode
 from shared.errors import PermanentError
 
 GRADIENT = Image.fromarray(np.tile(np.arange(200, dtype=np.uint8), (100, 1)).repeat(3).reshape(100, 200, 3))
+
+HEIC = (
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAVZtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAERAAAEA"
+    "AQAAAAABegABAAAAAAAAABsAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA1mlwcnAAAAC3aXBjbwAAAHhodmND"
+    "AQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQArQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbqSSmubgIaDAgA"
+    "AAMAyAAAAwAIQGIAAQAHRAHBcrAiQAAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAABBwaXhpAAAAAAMICAgAAAAXaXBtYQAAAAAA"
+    "AAABAAEEgQIDBAAAACNtZGF0AAAAFygBrxmA9wfIs5zpUvj5Expa27f2O3o/"
+)
 
 
 def saved(image: Image.Image, fmt: str, **options: object) -> bytes:
@@ -50,6 +59,7 @@ HOSTILE = {
     "truncated jpeg": (saved(GRADIENT.resize((400, 400)), "JPEG")[:-800], "damaged-photo"),
     "truncated png": (saved(GRADIENT, "PNG")[:-60], "damaged-photo"),
     "truncated webp": (saved(GRADIENT.resize((400, 400)), "WEBP", quality=95)[:-300], "damaged-photo"),
+    "truncated heic": (base64.b64decode(HEIC)[:-20], "damaged-photo"),
     "header only": (saved(GRADIENT, "JPEG")[:3], "unsupported-photo"),
     "above the limit": (bomb(7_000, 7_000), "photo-too-large"),
     "bomb that Pillow only warns of": (bomb(12_000, 12_000), "photo-too-large"),
@@ -74,6 +84,15 @@ def test_bomb_limit_holds_when_ours_is_wider(tmp_path: Path) -> None:
         take(tmp_path, bomb(12_000, 12_000), max_pixels=1_000_000_000)
 
     assert "photo-too-large" == caught.value.type
+
+
+def test_heic_is_accepted(tmp_path: Path) -> None:
+    """What iPhones send comes in too: a ramp of 64 × 64 pixels, made with pillow-heif."""
+    photo = take(tmp_path, base64.b64decode(HEIC))
+
+    assert (64, 64, 3) == photo.pixels.shape
+    assert int(photo.pixels[32, 2, 0]) < 20
+    assert int(photo.pixels[32, 61, 0]) > 235
 
 
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP"])

@@ -1,8 +1,19 @@
 """What the lexicon reads in a prompt."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from services.avatar.options import complain
+from services.avatar.prompt import rank_styles
 from services.avatar.reading import Reading, read
+from services.avatar.styles import load_style
+from services.avatar.vocabulary import vocabulary
+from services.avatar.wishes import options_for, tables
+
+VOCABULARY = sorted(
+    {" ".join(phrase) for phrase in vocabulary().phrases} | set(vocabulary().colours["any"]) | {"with", "no", "without", ",", "in", "xyzzy"}
+)
 
 
 def traits(reading: Reading) -> set[str]:
@@ -76,3 +87,15 @@ def test_bare_long_follows_the_beard() -> None:
 def test_unknown_words_are_listed_once() -> None:
     """What the lexicon does not know is said, without the words that carry nothing."""
     assert ("software", "loves", "pizza") == read("a software developer who loves pizza, pizza").ignored
+
+
+@settings(deadline=None, max_examples=200)  # the first example loads the tables and styles
+@given(words=st.lists(st.sampled_from(VOCABULARY), max_size=12), noise=st.text(max_size=20))
+def test_any_words_make_valid_options(words: list[str], noise: str) -> None:
+    """Whatever the words and their order: reading never fails, and what follows from it is an option of each style it is asked of."""
+    reading = read(" ".join([*words, noise]))
+    for name in rank_styles(reading, "moods"):
+        if name in tables():
+            options = options_for(load_style(name), tables()[name], [trait for trait, _ in reading.wishes])
+
+            assert [] == [complaint for option, value in options.items() if (complaint := complain(load_style(name), option, value))]
