@@ -11,7 +11,7 @@ TEST_JOBS ?= 2
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit contract integration conformance e2e chaos check fmt bench requirements images flower clean
+.PHONY: help demo up test unit contract integration conformance e2e chaos check fmt bench contracts rooms requirements images flower clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  make %-13s %s\n", names[i], $$2 }' Makefile
@@ -41,6 +41,12 @@ fmt: $(VENV)/.dev  ## format the code and mend what ruff can mend
 
 bench: $(VENV)/.dev  ## the submit benchmark: the tutorial's gateway and ours, side by side
 	@$(BIN)/python -m bench.submit $(ARGS)
+
+rooms: $(VENV)/.dev  ## does each room import with only its own dependencies installed?
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m deploy.rooms
+
+contracts: $(VENV)/.dev  ## write docs/asyncapi.json, and the schemas of a new version of pyproject.toml
+	@$(BIN)/python -m deploy.contracts
 
 requirements: $(VENV)/.dev  ## pin pyproject's dependency groups into requirements/ (ARGS=--upgrade takes newer releases)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m deploy.pins $(ARGS)

@@ -61,6 +61,12 @@ def _pip() -> list[str]:
     return pip
 
 
+def environment_for_uv() -> dict[str, str]:
+    """This process's environment, with pip's settings under uv's names."""
+    config = subprocess.run([*_pip(), "config", "list"], check=True, capture_output=True, text=True).stdout
+    return {**os.environ, **uv_environment(config, os.environ), "UV_PYTHON_DOWNLOADS": "never"}
+
+
 def install(room: str) -> int:
     """Install `requirements/<room>.txt`; the exit status of the installer that had the last word."""
     wanted = str(FOLDER / f"{room}.txt")
@@ -70,9 +76,8 @@ def install(room: str) -> int:
     if not uv.exists() and _run(*quietly, str(FOLDER / "bootstrap.txt")) != 0:
         print("uv could not be installed; pip will do it alone, which takes longer.", file=sys.stderr)
     if uv.exists():
-        config = subprocess.run([*pip, "config", "list"], check=True, capture_output=True, text=True).stdout
-        env = {**os.environ, **uv_environment(config, os.environ), "UV_PYTHON_DOWNLOADS": "never"}
-        if _run(str(uv), "pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "-r", wanted, env=env) == 0:
+        command = (str(uv), "pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "-r", wanted)
+        if _run(*command, env=environment_for_uv()) == 0:
             return 0
         print("uv could not install them all; pip tries.", file=sys.stderr)
     return _run(*quietly, wanted)
