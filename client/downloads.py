@@ -19,8 +19,8 @@ def place(artifact: JobArtifact, to: Path) -> Path:
     """
     if not to.is_dir():
         return to
-    target = (to / artifact.name).resolve()
-    if not target.is_relative_to(to.resolve()):
+    target = to / artifact.name
+    if not target.resolve().is_relative_to(to.resolve()):
         raise ClientError(f"The artifact name {artifact.name!r} leads out of {to}; it was not downloaded.")
     return target
 

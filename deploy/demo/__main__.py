@@ -13,6 +13,10 @@ from deploy.demo.report import show, show_trace, where_to_look
 
 FAILED = 1
 OUTPUT = Path("out/demo")
+WIDTH = 120
+"""Columns where the output is no terminal; rich would take 80, which breaks job ids."""
+TRACED = "mailing"
+"""The job whose trace is shown: it fans out."""
 
 
 def main() -> int:
@@ -24,14 +28,15 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m deploy.demo", description="One real job of each service, from start to result.")
     arguments.add_argument("--keep", action="store_true", help="leave Counterfoil running where the demo started it")
     keep = bool(arguments.parse_args().keep)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     try:
         with ensure_up(console, keep=keep) as home, home.client() as client:
             outcomes = run_all(ERRANDS, client, OUTPUT, console)
-            show(console, outcomes)
+            show(console, outcomes, OUTPUT)
             done = [outcome for outcome in outcomes if outcome.succeeded]
-            if done and done[0].job:
-                show_trace(console, client, done[0].job)
+            for outcome in sorted(done, key=lambda outcome: outcome.errand.label != TRACED)[:1]:
+                if outcome.job:
+                    show_trace(console, client, outcome.job)
             where_to_look(console, home, OUTPUT, stays_up=keep or not home.started)
     except (NotUpError, ClientError) as error:
         print(error, file=sys.stderr)

@@ -32,8 +32,8 @@ def test_recipients_are_many_and_different(tmp_path: Path) -> None:
 
 def test_the_newsletter_uses_only_what_the_recipients_have(tmp_path: Path) -> None:
     """The mailer, strict about missing variables, renders it for members and for others."""
-    bodies = {part: (SAMPLES / f"newsletter.{ending}").read_text(encoding="utf-8") for part, ending in (("html", "html"), ("text", "txt"))}
-    template = MailTemplate(subject="{{ first_name }}", list_unsubscribe=None, **bodies)
+    html, text = ((SAMPLES / f"newsletter.{ending}").read_text(encoding="utf-8") for ending in ("html", "txt"))
+    template = MailTemplate(subject="{{ first_name }}", html=html, text=text, list_unsubscribe=None)
     mails = {row["member"]: template.render(row) for row in rows(tmp_path, 3)}
 
     assert "As a member" in f"{mails['yes'].html}"
