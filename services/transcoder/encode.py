@@ -8,8 +8,8 @@ from services.transcoder.binary import Tools
 from services.transcoder.failures import explain
 from services.transcoder.outputs import PACKAGE, POSTER
 from services.transcoder.plan import Plan
-from services.transcoder.process import Limits
-from services.transcoder.progress import Snapshot, describe, eta, fraction
+from services.transcoder.process import Limits, monotonic
+from services.transcoder.progress import Snapshot, eta
 from services.transcoder.run import Ended, Watch, run
 from services.transcoder.settings import TranscoderSettings
 from shared.errors import TransientError
@@ -40,10 +40,11 @@ class Bench:
 
 def encode(plan: Plan, bench: Bench, progress: Progress, *, start: float, end: float) -> Ended:
     """Make every encoded file of the plan; progress goes from `start` to `end`. Raises a JobError that says why it failed."""
+    began, goal = monotonic(), plan.goal
 
     def tell(at: Snapshot) -> None:
-        done = start + (end - start) * fraction(at, plan.duration)
-        progress(done, "encode", describe(at), eta(at, plan.duration))
+        done, elapsed = goal.fraction(at), monotonic() - began
+        progress(start + (end - start) * done, "encode", goal.describe(at, elapsed), eta(done, elapsed))
 
     limits = bench.limits(plan.cpu_seconds)
     watch = Watch(bench.checkpoint, bench.settings.stall_seconds, on_progress=tell)

@@ -44,8 +44,8 @@ def limit(limits: dict[str, int]) -> None:
 def main() -> None:
     """Become the program."""
     spec = json.loads(sys.argv[1])
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and an exec would pass that on
-        signal.signal(ignored, signal.SIG_DFL)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # Python ignores the first two, a pool child the third, and an exec would pass that on
     die_with(spec["parent"])
     limit(spec["limits"])
     os.nice(spec["nice"])

@@ -12,6 +12,7 @@ from services.transcoder.commands import encode, poster
 from services.transcoder.ladder import fit, ladder
 from services.transcoder.outputs import SOUND, Rendition
 from services.transcoder.probe import Probe
+from services.transcoder.progress import Goal
 from services.transcoder.settings import TranscoderSettings
 from shared.contracts.transcoder import Clip, Transcode
 from shared.errors import PermanentError
@@ -39,6 +40,8 @@ class Plan:
     """Seconds by which an output may be shorter; None where the source's own figure is too vague to hold anybody to it."""
     frames: int | None
     """Frames that will be read from the source, where that is known before."""
+    goal: Goal
+    """What progress is measured by: an estimate will do."""
     cpu_seconds: int
     notes: tuple[str, ...] = field(default=())
     """What was decided for the user, in sentences."""
@@ -66,6 +69,7 @@ def make(request: Transcode, found: Probe, settings: TranscoderSettings, threads
         duration=duration,
         slack=_slack(found),
         frames=_frames(found) if whole else None,
+        goal=_goal(found, duration) if pictures else Goal(duration, None),
         cpu_seconds=cpu_budget(found, duration or settings.max_duration, len(pictures)),
         notes=tuple(notes),
     )
@@ -125,6 +129,11 @@ def _frames(found: Probe) -> int | None:
     if video is None or video.frames is None or video.duration is None or not video.rate:
         return None
     return video.frames if abs(video.frames - video.duration * float(video.rate)) <= 1 else None
+
+
+def _goal(found: Probe, duration: float | None) -> Goal:
+    rate = float(found.video.rate) if found.video else 0.0
+    return Goal(duration, round(duration * rate) or None if duration else None)
 
 
 def _slack(found: Probe) -> float | None:

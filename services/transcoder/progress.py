@@ -67,22 +67,29 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def fraction(at: Snapshot, duration: float | None) -> float:
-    """How far the work is, 0 to 1, by media time; 0 where the duration (seconds) is unknown."""
-    if at.finished:
-        return 1.0
-    return min(max(at.seconds / duration, 0.0), 0.999) if duration else 0.0
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What there is to do, as far as it is known: seconds of media, and frames."""
+
+    duration: float | None
+    frames: int | None
+
+    def fraction(self, at: Snapshot) -> float:
+        """How far the work is, 0 to 1: by frames where there are any, for FFmpeg's media time is that of the sound, which runs ahead."""
+        if at.finished:
+            return 1.0
+        if self.frames:
+            return min((at.frame + at.dropped - at.duplicated) / self.frames, 0.999)
+        return min(at.seconds / self.duration, 0.999) if self.duration else 0.0
+
+    def describe(self, at: Snapshot, elapsed: float) -> str:
+        """One line for people: media time done and the average speed, after `elapsed` seconds."""
+        media = self.fraction(at) * self.duration if self.duration else at.seconds
+        minutes, seconds = divmod(int(media), 60)
+        clock = f"{minutes}:{seconds:02d} done"
+        return f"{clock}, {media / elapsed:.2g}× real time" if elapsed > 0 and media else clock
 
 
-def eta(at: Snapshot, duration: float | None) -> float | None:
-    """Seconds to go at the present speed; None while nobody can know."""
-    if not duration or not at.speed:
-        return None
-    return max(duration - at.seconds, 0.0) / at.speed
-
-
-def describe(at: Snapshot) -> str:
-    """One line for people: media time done and speed."""
-    minutes, seconds = divmod(int(at.seconds), 60)
-    clock = f"{minutes}:{seconds:02d} done"
-    return f"{clock}, {at.speed:.2g}× real time" if at.speed else clock
+def eta(done: float, elapsed: float) -> float | None:
+    """Seconds to go when a fraction `done` took `elapsed` seconds; None while nobody can know."""
+    return elapsed * (1.0 - done) / done if done > 0 else None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.transcoder.progress import ProgressParser, Snapshot, describe, eta, fraction
+from services.transcoder.progress import Goal, ProgressParser, Snapshot, eta
 
 BLOCK = b"""frame=75
 fps=24.90
@@ -52,28 +52,29 @@ def test_an_endless_line_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "duration", "expected"),
+    ("at", "goal", "expected"),
     [
-        (Snapshot(seconds=3.0), 12.0, 0.25),
-        (Snapshot(seconds=30.0), 12.0, 0.999),
-        (Snapshot(seconds=-1.0), 12.0, 0.0),
-        (Snapshot(seconds=3.0), None, 0.0),
-        (Snapshot(seconds=3.0, finished=True), None, 1.0),
+        (Snapshot(frame=75, seconds=9.0), Goal(12.0, 300), 0.25),
+        (Snapshot(frame=70, dropped=10, duplicated=5), Goal(12.0, 300), 0.25),
+        (Snapshot(frame=400), Goal(12.0, 300), 0.999),
+        (Snapshot(seconds=3.0), Goal(12.0, None), 0.25),
+        (Snapshot(seconds=30.0), Goal(12.0, None), 0.999),
+        (Snapshot(seconds=3.0), Goal(None, None), 0.0),
+        (Snapshot(seconds=3.0, finished=True), Goal(None, None), 1.0),
     ],
 )
-def test_the_fraction_stays_between_0_and_1(at: Snapshot, duration: float | None, expected: float) -> None:
-    """And reaches 1 only when FFmpeg says that it is done."""
-    assert expected == fraction(at, duration)
+def test_the_fraction_goes_by_frames_where_there_are_any(at: Snapshot, goal: Goal, expected: float) -> None:
+    """The sound runs ahead of the picture; and 1 is reached only when FFmpeg says that it is done."""
+    assert expected == goal.fraction(at)
 
 
-def test_seconds_to_go_follow_the_speed() -> None:
-    """Nine seconds of media at 1.5 × real time take six; without a speed nobody knows."""
-    assert eta(Snapshot(seconds=3.0, speed=1.5), 12.0) == pytest.approx(6.0)
-    assert eta(Snapshot(seconds=3.0), 12.0) is None
-    assert eta(Snapshot(seconds=3.0, speed=1.5), None) is None
+def test_seconds_to_go_follow_from_what_is_done() -> None:
+    """A quarter took two seconds: six to go. At the very start nobody knows."""
+    assert eta(0.25, 2.0) == pytest.approx(6.0)
+    assert eta(0.0, 2.0) is None
 
 
 def test_people_read_a_clock_and_a_speed() -> None:
     """No figures of false precision."""
-    assert describe(Snapshot(seconds=83.4, speed=2.531)) == "1:23 done, 2.5× real time"
-    assert describe(Snapshot()) == "0:00 done"
+    assert Goal(100.0, 1_000).describe(Snapshot(frame=834), 33.0) == "1:23 done, 2.5× real time"
+    assert Goal(100.0, 1_000).describe(Snapshot(), 0.0) == "0:00 done"
