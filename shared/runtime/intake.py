@@ -33,11 +33,14 @@ def why_malformed(item: Any) -> str:
     """What keeps a decoded list item from being a kombu message; '' where nothing does."""
     if not isinstance(item, dict) or not isinstance(item.get("properties"), dict) or "delivery_tag" not in item["properties"]:
         return "it is not a broker message: properties.delivery_tag is missing"
+    routed = item["properties"].get("delivery_info")
+    if not isinstance(routed, dict) or not {"exchange", "routing_key"} <= routed.keys():
+        return "it is not a broker message: properties.delivery_info is missing"
     if not isinstance(item.get("headers"), dict) or not isinstance(item.get("body"), str):
         return "it is not a broker message: headers or body is missing"
     if item["properties"].get("body_encoding") == "base64":
         try:
-            base64.b64decode(item["body"])
+            base64.b64decode(item["body"], validate=True)
         except (binascii.Error, ValueError):
             return "its body is not base64"
     return ""

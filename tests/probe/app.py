@@ -45,6 +45,11 @@ def work(command: Act, job: Job) -> ProbeResult:
     return ProbeResult(said="worked", attempt=job.attempt)
 
 
+def stuck(command: Act, job: Job) -> ProbeResult:
+    """Work on and on in the first attempt; be quick in the next."""
+    return work(command.model_copy(update={"seconds": 600.0}) if job.attempt == 1 else command, job)
+
+
 def spin(command: Act, job: Job) -> ProbeResult:
     """Burn the CPU without ever looking up."""
     mark(command, job, "began")
@@ -82,6 +87,7 @@ def fan(command: Act, job: Job) -> ProbeResult | FanOut:
 
 ACTS: Mapping[str, Callable[[Act, Job], ProbeResult | FanOut]] = {
     "work": work,
+    "stuck": stuck,
     "spin": spin,
     "flaky": flaky,
     "refuse": refuse,
