@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.options import Options
 
-KIND = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\.v[1-9][0-9]*$")
+KIND = re.compile(r"^[a-z][a-z0-9]*\.[a-z][a-z0-9_]*\.v[1-9][0-9]*$")
+"""`<service>.<verb>.v<n>`. No underscore in a service's name: it ends the name in a job's id."""
 UPLOAD_ID = r"^upl_[A-Za-z0-9_-]{8,64}$"
 
 

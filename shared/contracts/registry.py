@@ -26,7 +26,7 @@ class Contract:
         """Refuse a command whose kind is malformed, foreign or declared twice."""
         kinds: dict[str, type[Command]] = {}
         for command in self.commands:
-            if not KIND.match(command.kind) or command.service() != self.name:
+            if not KIND.fullmatch(command.kind) or command.service() != self.name:
                 msg = f"{command.__name__}.kind is {command.kind!r}; it must read '{self.name}.<verb>.v<n>'"
                 raise ValueError(msg)
             if command.kind in kinds:
@@ -38,11 +38,26 @@ class Contract:
 
 @cache
 def contracts() -> Mapping[str, Contract]:
-    """All contracts by service name, in alphabetical order."""
+    """All contracts by service name, in alphabetical order. Raises ValueError where two claim the same name, route or class name."""
     package = importlib.import_module("shared.contracts")
     found: dict[str, Contract] = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
         contract = getattr(importlib.import_module(f"shared.contracts.{module}"), "CONTRACT", None)
         if isinstance(contract, Contract):
+            if contract.name in found:
+                msg = f"shared/contracts/{module}.py: another contract has the name {contract.name!r} already"
+                raise ValueError(msg)
             found[contract.name] = contract
+    _refuse_twins([command for contract in found.values() for command in contract.commands])
     return MappingProxyType(found)
+
+
+def _refuse_twins(commands: list[type[Command]]) -> None:
+    """A route leads to one command; a class name is the name of its schema in OpenAPI and AsyncAPI."""
+    for what, names in (
+        ("route", [command.route for command in commands if command.route is not None]),
+        ("class name", [command.__name__ for command in commands]),
+    ):
+        if twins := sorted({name for name in names if names.count(name) > 1}):
+            msg = f"two commands have the {what} {', '.join(twins)}"
+            raise ValueError(msg)
