@@ -91,41 +91,45 @@ class AsyncLedger(_Address):
         super().__init__(service, rings_here=rings_here)
         self.redis: aioredis.Redis = aioredis.Redis.from_url(url, **CONNECTION)
         self._waiting: list[tuple[Call[Any], asyncio.Future[Any]]] = []
-        self._flushing = 0
+        self._flusher: asyncio.Task[None] | None = None
 
     async def run(self, call: Call[T]) -> T:
         """Run one call, together with whatever else waits at this moment."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, future))
-        if self._flushing == 0:
-            self._flushing += 1
-            task = asyncio.create_task(self._flush())
-            task.add_done_callback(self._flushed)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
         return call.parse(await future)
 
-    def _flushed(self, task: "asyncio.Task[None]") -> None:
-        self._flushing -= 1
-        if not task.cancelled() and (error := task.exception()):
-            for _, future in self._waiting:
-                if not future.done():
-                    future.set_exception(error)
-            self._waiting.clear()
-
     async def _flush(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
-            try:
-                replies = await self._pipeline([call for call, _ in batch])
-            except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError) as error:
-                down = UnavailableError("ledger", f"{self.service}'s ledger does not answer ({type(error).__name__})")
-                replies = [down] * len(batch)
-            for (_, future), reply in zip(batch, replies, strict=True):
-                if future.done():
-                    continue
-                if isinstance(reply, Exception):
-                    future.set_exception(reply)
-                else:
-                    future.set_result(reply)
+        """Send what waits until nothing does; every caller gets a reply or an error.
+
+        Nothing may be awaited between the last look at `_waiting` and the end: a caller that is woken by its reply and has another
+        call at once would wait for a flusher that looks no more.
+        """
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+                replies = await self._replies([call for call, _ in batch])
+                for (_, future), reply in zip(batch, replies, strict=True):
+                    if future.done():
+                        continue
+                    if isinstance(reply, Exception):
+                        future.set_exception(reply)
+                    else:
+                        future.set_result(reply)
+        finally:
+            self._flusher = None
+
+    async def _replies(self, calls: list[Call[Any]]) -> list[Any]:
+        """A reply or an exception for each call."""
+        try:
+            return await self._pipeline(calls)
+        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError) as error:
+            down = UnavailableError("ledger", f"{self.service}'s ledger does not answer ({type(error).__name__})")
+            return [down] * len(calls)
+        except Exception as error:  # noqa: BLE001 - it is each caller's to handle; swallowed here, they would wait for ever
+            return [error] * len(calls)
 
     async def _pipeline(self, calls: list[Call[Any]]) -> list[Any]:
         pipeline = self.redis.pipeline(transaction=False)

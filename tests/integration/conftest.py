@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.gateways import Gateway
+from tests.integration.api_desk import ApiDesk, Tenant
 from tests.servers import gateway_server, redis_server, running
 
 
@@ -21,3 +22,18 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterato
     home = tmp_path_factory.mktemp("home")
     with running(gateway_server(home, redis_url)) as server:
         yield Gateway(server, home)
+
+
+@pytest.fixture(scope="session")
+def desk(gateway: Gateway, redis_url: str) -> Iterator[ApiDesk]:
+    """The gateway with a hand on its ledgers; there are no workers."""
+    desk = ApiDesk(gateway, redis_url)
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def mine(desk: ApiDesk) -> Iterator[Tenant]:
+    """A tenant of the test's own, with all scopes."""
+    with desk.tenant() as tenant:
+        yield tenant
