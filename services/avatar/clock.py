@@ -1,8 +1,10 @@
-"""Per-stage timings of one job."""
+"""Per-stage timings of one job: for its result, and as spans of its trace."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from shared.telemetry import step
 
 
 class Clock:
@@ -16,7 +18,8 @@ class Clock:
         """Time the body under `name`, also when it raises."""
         started = time.perf_counter()
         try:
-            yield
+            with step(name):
+                yield
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - started
 

@@ -1,7 +1,7 @@
 """Reads a prompt: which subject, which traits, and which words meant nothing. No grammar beyond what the tests show.
 
 Longest phrase first, left to right. A colour belongs to the next thing that can have one ("curly red hair"), else to the one
-before ("a robot in green"). "without glasses" takes the trait away.
+before ("a robot in green", "cheveux roux"). "without glasses" takes the trait away.
 """
 
 import re
@@ -12,7 +12,7 @@ from services.avatar.vocabulary import PERSONAL, Vocabulary, vocabulary
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,.;:!?]")
 _REACH = 3
 """How many words may stand between a colour and its thing."""
-_HEAD_ENDS = frozenset({"with", "in", "wearing", "who", "that", "and", "on", "of", ",", "without", "avec", "mit", "con"})
+_HEAD_ENDS = frozenset({"with", "in", "wearing", "who", "that", "and", "on", "of", ",", "without", "avec", "aux", "sans", "mit", "ohne"})
 SLOTS = {"hair": "hair", "beard": "beard", "skin": "skin", "glasses": "glasses", "clothes": "clothes", "hat": "hat", "eyes": "eyes",
          "subject": "body", "background": "background", "colour": "", "species": "body"}  # fmt: skip
 """By category: whose colour a colour beside it is."""
@@ -141,12 +141,18 @@ def _tint(words: list[Word], tokens: list[str], known: Vocabulary, unknown: list
 def _slot(tint: Word, words: list[Word], tokens: list[str], name: str, known: Vocabulary) -> str | None:
     near = [word for word in words if 0 < abs(word.place - tint.place) <= _REACH]
     after = [word for word in near if word.place > tint.place and "," not in tokens[tint.place : word.place]]
-    for word in after:
+    for word in after if not _trails(tint, near) else []:
         if slot := _slot_of(word):
             # "a black woman" speaks of her skin, "a green woman" of what she wears, and so does "a woman in black"
             return "skin" if slot == "person" and name in known.colours["skin"] else slot.replace("person", "clothes")
     before = [slot for word in near if word.place < tint.place and (slot := _slot_of(word))]
     return before[-1].replace("person", "clothes") if before else None
+
+
+def _trails(tint: Word, near: list[Word]) -> bool:
+    """Whether the colour stands right behind its thing and before nothing: "cheveux roux et lunettes", "hair red and glasses"."""
+    follows = any(word.place + len(word.text.split()) == tint.place and _slot_of(word) for word in near)
+    return follows and not any(word.place == tint.place + 1 and _slot_of(word) for word in near)
 
 
 def _slot_of(word: Word) -> str | None:

@@ -19,6 +19,7 @@ def generate(command: GenerateAvatar, job: Job) -> AvatarResult:
         PermanentError: the photo, the style or the format cannot be used; says which and what to do.
     """
     clock = Clock()
+    job.progress(0.0, "prepare")
     with job.open(job.input(command.photo)) if command.photo else nullcontext() as photo:
         commission = plan(command, photo, settings(), clock)
     return paint(commission, command.format, clock=clock, publish=job.publish, progress=job.progress, checkpoint=job.checkpoint)

@@ -48,6 +48,20 @@ def test_colour_finds_its_thing(prompt: str, trait: str) -> None:
     assert trait in traits(read(prompt))
 
 
+@pytest.mark.parametrize(("prompt", "wishes"), [
+    ("homme souriant avec des lunettes", {"subject.person", "gender.man", "mood.happy", "glasses.any"}),
+    ("une femme aux cheveux roux et lunettes rondes", {"subject.person", "gender.woman", "colour.hair.red", "glasses.round"}),
+    ("ein fröhlicher grüner Roboter mit Antenne", {"subject.robot", "mood.happy", "colour.body.green", "extra.antenna"}),
+    ("Frau mit langen blonden Haaren", {"subject.person", "gender.woman", "hair.long", "colour.hair.blonde"}),
+])  # fmt: skip
+def test_french_and_german_prompts(prompt: str, wishes: set[str]) -> None:
+    """The most usual words of two more languages, also with the colour behind its thing."""
+    reading = read(prompt)
+
+    assert wishes == traits(reading)
+    assert () == reading.ignored
+
+
 @pytest.mark.parametrize(("prompt", "subject"), [
     ("a grumpy robot with an antenna", "robot"),
     ("pirate robot", "robot"),

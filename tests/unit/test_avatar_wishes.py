@@ -7,7 +7,7 @@ from services.avatar.prompt import rank_styles, split
 from services.avatar.raster import RenderError
 from services.avatar.reading import read
 from services.avatar.styles import load_style, style_names
-from services.avatar.vocabulary import vocabulary
+from services.avatar.vocabulary import FOLDER, read_table, vocabulary
 from services.avatar.wishes import options_for, tables
 
 
@@ -86,3 +86,16 @@ def test_style_says_what_it_cannot_show() -> None:
 
     assert ["woman", "round glasses"] == drawn
     assert ["curly hair"] == undrawn
+
+
+def test_languages_do_not_contradict_each_other() -> None:
+    """A word that two languages share means one thing: German's "kind" is no English kindness."""
+    meanings: dict[str, dict[str, set[str]]] = {}
+    for path in sorted((FOLDER / "words").glob("*.toml")):
+        for category, values in read_table(path).items():
+            for value, wordings in values.items():
+                for wording in wordings:
+                    meanings.setdefault(wording, {}).setdefault(path.stem, set()).add(f"{category}.{value}")
+    shared = {word: list(by_language.values()) for word, by_language in meanings.items() if len(by_language) > 1}
+
+    assert {} == {word: different for word, different in shared.items() if any(one != different[0] for one in different)}
