@@ -29,6 +29,8 @@ class Service:
     catalogue: Catalogue = dict
     warm_up: Callable[[], None] | None = None
     """Called once in each pool child after the fork, in the background: load models here, never at import."""
+    preflight: Callable[[], object] | None = None
+    """Called once in the worker's parent before it forks; raises SettingsError to refuse to start (a program below its version floor)."""
     schedule: Mapping[str, str] | None = None
     """Built-in schedules: kind → cron expression in UTC. None takes the default upkeep."""
 

@@ -9,19 +9,23 @@ from services.mailer.settings import settings
 from shared.contracts.mailer import BatchResult, MailingResult, SendBatch, SendMailing
 from shared.job import FanOut, Job
 from shared.service import Handler
+from shared.telemetry import step
 
 
 def send_mailing(command: SendMailing, job: Job) -> MailingResult | FanOut:
     """Plan the mailing and fan out; called again when all batches have ended, to add up."""
     children = job.children()
     if children is None:
-        return plan_mailing(command, job, settings())
-    return conclude(command, job, children, settings())
+        with step("plan mailing"):
+            return plan_mailing(command, job, settings())
+    with step("conclude mailing"):
+        return conclude(command, job, children, settings())
 
 
 def send_batch(command: SendBatch, job: Job) -> BatchResult:
     """Mail one batch of a mailing."""
-    return send_one_batch(command, job, settings())
+    with step("send batch", **{"counterfoil.batch": command.number}):
+        return send_one_batch(command, job, settings())
 
 
 HANDLERS: Mapping[str, Handler] = {SendMailing.kind: send_mailing, SendBatch.kind: send_batch}

@@ -1,5 +1,6 @@
 """The transcoder service: `celery -A services.transcoder.app worker`."""
 
+from services.transcoder.binary import tools
 from services.transcoder.catalogue import catalogue
 from services.transcoder.policy import POLICY
 from services.transcoder.settings import settings
@@ -8,4 +9,4 @@ from shared.contracts.transcoder import CONTRACT
 from shared.service import Service
 from shared.worker import make_app
 
-app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue))
+app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, preflight=tools))

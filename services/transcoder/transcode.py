@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import structlog
-from opentelemetry import trace
 
 from services.transcoder.admit import admit
 from services.transcoder.binary import Tools
@@ -19,6 +18,7 @@ from services.transcoder.source import FETCH_SHARE, is_remote, local_source
 from services.transcoder.verify import verify
 from shared.contracts.transcoder import Transcode, TranscodeResult
 from shared.job import Job
+from shared.telemetry import step
 
 MAX_THREADS = 16
 """x264 gains little beyond, and loses quality."""
@@ -26,7 +26,6 @@ ENCODED = 0.93
 """Progress when the encoder is done."""
 
 log = structlog.get_logger()
-tracer = trace.get_tracer("services.transcoder")
 
 
 def threads(settings: TranscoderSettings) -> int:
@@ -45,21 +44,21 @@ def transcode(command: Transcode, job: Job, tools: Tools, settings: TranscoderSe
 
 
 def _work(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeResult:
-    with tracer.start_as_current_span("probe"):
+    with step("probe"):
         found = _ask(bench, path)
         admit(found, bench.settings)
     plan = make(command, found, bench.settings, threads(bench.settings))
     log.info("transcode_planned", source=found.summary(), renditions=len(plan.renditions), frames=plan.frames)
     start = FETCH_SHARE if is_remote(command.source) else 0.0
-    with tracer.start_as_current_span("encode") as span:
+    with step("encode") as span:
         ended = encode(plan, bench, job.progress, start=start, end=ENCODED)
         span.set_attributes({"frames": ended.last.frame, "cpu_seconds": ended.cpu, "renditions": len(plan.renditions)})
-    with tracer.start_as_current_span("finish"):
+    with step("finish"):
         job.progress(ENCODED, "check")
         probes = verify(plan, ended.last, bench.scratch, lambda made: _ask(bench, made))
         poster = draw_poster(plan, bench)
         packaged = pack(plan, bench)
-    with tracer.start_as_current_span("publish"):
+    with step("publish"):
         made = outputs(plan, bench.scratch, probes, packaged)
         publish(plan, bench.scratch, job, packaged=packaged, poster=poster)
     seconds = max(output.duration for output in made)

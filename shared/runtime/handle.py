@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import structlog
 
+from shared import telemetry
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
@@ -80,13 +81,16 @@ class JobHandle:
     @contextmanager
     def open(self, blob: Blob) -> Iterator[Path]:
         """The blob as a local file, read-only."""
-        with self._runtime.storage.local(blob.key) as path:
+        with ExitStack() as stack:
+            with telemetry.step("fetch input", **{"counterfoil.bytes": blob.bytes}):
+                path = stack.enter_context(self._runtime.storage.local(blob.key))
             yield path
 
     def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
         """Store an artifact. The fencing token is in its key, so that a zombie's bytes never replace its successor's."""
         self.checkpoint()
-        stored = self._runtime.storage.put(self._key("artifacts", name), source, media_type)
+        with telemetry.step("store artifact", **{"counterfoil.artifact": name}):
+            stored = self._runtime.storage.put(self._key("artifacts", name), source, media_type)
         artifact = Artifact(name=name, key=stored.key, bytes=stored.bytes, sha256=stored.sha256 or "", media_type=media_type)
         self.artifacts = [other for other in self.artifacts if other.name != name] + [artifact]
         return artifact

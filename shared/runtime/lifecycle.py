@@ -36,6 +36,8 @@ class Lifecycle:
         self._runtime.worker = worker_name(self._runtime.service.name)
         configure(self._runtime.service.name, self._level)
         refuse_eviction(self._runtime)
+        if self._runtime.service.preflight is not None:
+            self._runtime.service.preflight()
 
     def on_ready(self, sender: Any, **_: Any) -> None:
         """The parent, once it consumes: tell the world, start keeping."""
