@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from kombu.connection import Connection
-from kombu.exceptions import KombuError, OperationalError
+from kombu.exceptions import KombuError
 from kombu.pools import producers
 
 from shared.contracts.base import Blob
@@ -25,6 +25,10 @@ PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
 TAG = "@TAG@"
 """Stands for the delivery tag, which must differ between copies of a message: the ledger's script fills it in."""
 DAY = 86_400
+NOT_FOUND = "404"
+"""AMQP's word for a queue that nobody declared; kombu's other transports use it too."""
+AGAIN = {"max_retries": 1, "interval_start": 0.2}
+"""One more try, soon: a connection that died while idle is told from a broker that is down. The reconciler has the patience."""
 _EMBED: dict[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -141,9 +145,9 @@ class Bus:
                     delivery_mode=2,
                     correlation_id=job_id,
                     retry=True,
-                    retry_policy={"max_retries": 1},
+                    retry_policy=AGAIN,
                 )
-        except (KombuError, OperationalError, OSError) as error:
+        except errors(self._connection) as error:
             raise UnavailableError("broker", f"{self.service}'s broker does not take messages ({type(error).__name__})") from error
 
     def ring(self, record: JobRecord) -> None:
@@ -164,24 +168,25 @@ class Bus:
         if self.rings_here:
             return -1
         try:
+            self._connection.ensure_connection(timeout=3, **AGAIN)
             with self._connection.channel() as channel:
                 return int(channel.queue_declare(queue=queue, passive=True).message_count)
-        except channel_errors(self._connection):
-            return 0  # not declared yet: nothing waits there
-        except (KombuError, OperationalError, OSError) as error:
+        except errors(self._connection) as error:
+            if str(getattr(error, "reply_code", "")) == NOT_FOUND:
+                return 0  # not declared yet: nothing waits there
             raise UnavailableError("broker", f"{self.service}'s broker does not answer ({type(error).__name__})") from error
 
     def check(self) -> None:
         """Raise UnavailableError unless the broker answers."""
         try:
-            self._connection.ensure_connection(max_retries=1, timeout=3)
-        except (KombuError, OperationalError, OSError) as error:
+            self._connection.ensure_connection(timeout=3, **AGAIN)
+        except errors(self._connection) as error:
             raise UnavailableError("broker", f"{self.service}'s broker does not answer ({type(error).__name__})") from error
 
 
-def channel_errors(connection: Any) -> tuple[type[BaseException], ...]:
-    """What a broker raises for a queue that is not there."""
-    return tuple(connection.channel_errors) or (KeyError,)
+def errors(connection: Any) -> tuple[type[BaseException], ...]:
+    """What a broker's client raises where the broker does not answer, or not as asked: each transport has its own."""
+    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
 
 
 def blob_json(blob: Blob | None) -> str:
