@@ -4,6 +4,7 @@ Shape after Temporal's RetryPolicy: few fields, each with its default said in wo
 "Exponential Backoff And Jitter", AWS Architecture Blog, 2015): uniform between 0 and the capped exponential.
 """
 
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -24,9 +25,10 @@ class RetryPolicy:
 
     def delay(self, errors: int, *, retry_after: float | None = None, rng: random.Random | None = None) -> float:
         """Seconds to wait after error number `errors` (1 = the first); a remote's `retry_after` is honoured, capped."""
-        if retry_after is not None:
+        if retry_after is not None and not math.isnan(retry_after):
             return min(max(retry_after, 0.0), max(self.max_delay, 86_400.0))
-        ceiling = min(self.max_delay, self.first_delay * self.factor ** max(errors - 1, 0))
+        steps = min(max(errors - 1, 0), 64)  # far above every cap that makes sense, far below what overflows
+        ceiling = min(self.max_delay, self.first_delay * self.factor**steps)
         return (rng or random).uniform(0.0, ceiling)
 
 
@@ -62,5 +64,10 @@ class Policy:
             raise SettingsError(f"lease ({self.lease}) must be at least 3 seconds: it is renewed once a second and may miss two.")
         if self.retry.first_delay > self.retry.max_delay:
             raise SettingsError(f"retry.first_delay ({self.retry.first_delay}) must not exceed retry.max_delay ({self.retry.max_delay}).")
+        if self.retry.first_delay < 0 or self.retry.factor < 1:
+            raise SettingsError(
+                f"retry.first_delay ({self.retry.first_delay}) must not be negative and retry.factor ({self.retry.factor}) not below 1: "
+                "delays would shrink with every failure."
+            )
         if self.retry.max_attempts < 1 or self.retry.crash_budget < 1 or self.concurrency < 1:
             raise SettingsError("retry.max_attempts, retry.crash_budget and concurrency must each be at least 1.")

@@ -60,7 +60,7 @@ class ServiceSettings(BaseSettings):
     @model_validator(mode="after")
     def _schemes_are_known(self) -> Self:
         known = {
-            "redis_url": {"redis", "rediss", "sentinel"},
+            "redis_url": {"redis", "rediss"},  # what redis-py opens by URL
             "broker_url": {"redis", "rediss", "amqp", "amqps", "sentinel"},
             "storage_url": {"file", "s3"},
         }

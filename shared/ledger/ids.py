@@ -1,6 +1,7 @@
 """Job ids: the service's name, an underscore, a ULID (https://github.com/ulid/spec): sortable by time, unguessable enough.
 
-Within one millisecond ids of one process still sort in the order they were made (the random part is counted up).
+Ids of one process sort in the order they were made, even within a millisecond or when the clock is set back: then the random
+part is counted up. A forked child starts from randomness of its own, or two children would count up to the same id.
 """
 
 import os
@@ -14,6 +15,15 @@ _lock = threading.Lock()
 _last = [0, 0]
 
 
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - a thread of the parent may have held it at the fork, and nobody here will ever release it
+    _lock = threading.Lock()
+    _last[:] = [0, 0]
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 def _encode(value: int, length: int) -> str:
     out = []
     for _ in range(length):
@@ -24,8 +34,8 @@ def _encode(value: int, length: int) -> str:
 
 def ulid(now_ms: int | None = None) -> str:
     """26 characters of Crockford's base 32: 48 bits of time, 80 of randomness."""
-    now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     with _lock:
+        now = max(time.time_ns() // 1_000_000, _last[0]) if now_ms is None else now_ms
         _last[1] = _last[1] + 1 if now == _last[0] else int.from_bytes(os.urandom(10)) >> 1
         _last[0] = now
         return _encode(now, 10) + _encode(_last[1], 16)

@@ -22,7 +22,7 @@ def closed_port() -> int:
 def test_absent_broker_is_unavailable(url: str, closed_port: int) -> None:
     """Checking, counting and publishing each say that the broker does not answer; none of them lets the client's error through."""
     bus = Bus("avatar", ServiceSettings(redis_url="redis://127.0.0.1/0", broker_url=url.format(closed_port)))
-    asked = [
+    asked: list[Callable[[], object]] = [
         bus.check,
         lambda: bus.depth("avatar"),
         lambda: bus.publish("{}", kind="avatar.generate.v1", job_id="avatar_1", queue="avatar"),
