@@ -20,7 +20,6 @@ def catalogue() -> Mapping[str, Any]:
         "relay": {
             "host": here.relay.host,
             "port": here.relay.port,
-            "embedded_catcher": not here.smtp_url,
             "connections_per_batch": here.connections,
         },
         "limits": {"attachment_bytes": here.max_attachment_bytes, "longest_paced_seconds": LONGEST_PACED},
