@@ -1,4 +1,4 @@
-"""Composes the gateway: middleware, problems, routers, and the state that they share. `uvicorn --factory gateway.app:app`."""
+"""Composes the gateway: problems, routers, one edge, one lane, and what they share. `uvicorn --factory gateway.app:app`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from gateway import handlers, openapi
-from gateway.middleware import EdgeMiddleware
-from gateway.routers import every_router
+from gateway.lane import Gateway
+from gateway.routers import every_router, submit_lane
 from gateway.settings import GatewaySettings
 from gateway.state import opened
+from shared.logging import configure
 from shared.metrics_http import HttpMetrics
 
 
@@ -22,10 +23,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def make_app(settings: GatewaySettings) -> FastAPI:
     """The application for `settings`; nothing is opened before its lifespan starts."""
-    app = FastAPI(title="Counterfoil", version="1", description=openapi.DESCRIPTION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
-    app.state.settings, app.state.metrics = settings, HttpMetrics()
+    app = Gateway(settings, HttpMetrics(), submit_lane(), lifespan=lifespan, **openapi.TITLES)
     handlers.install(app)
-    app.add_middleware(EdgeMiddleware, max_body_bytes=settings.max_body_bytes, requests=app.state.metrics, access_log=settings.access_log)
     for router in every_router():
         app.include_router(router)
     openapi.install(app)
@@ -34,4 +33,6 @@ def make_app(settings: GatewaySettings) -> FastAPI:
 
 def app() -> FastAPI:
     """The application for the environment's settings."""
-    return make_app(GatewaySettings())
+    settings = GatewaySettings()
+    configure("gateway", settings.log_level)  # structlog's default prints tracebacks with locals: keys in the log, seconds of CPU
+    return make_app(settings)

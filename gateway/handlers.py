@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import redis.exceptions
 import structlog
@@ -25,7 +26,7 @@ Handler = Callable[[Request, Any], Awaitable[Response]]
 
 log = structlog.get_logger()
 
-BUSY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.ReadOnlyError)
+BUSY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.ReadOnlyError, redis.exceptions.OutOfMemoryError)
 """Also `BusyLoadingError`, a ConnectionError: the server reads its AOF."""
 
 
@@ -84,11 +85,12 @@ def _of_a_backing_service(error: Exception) -> Problem:
 async def answer(request: Request, error: Exception) -> Response:
     """The response for `error`; what is our fault is logged with its trace, here and nowhere else."""
     problem, trace_id = problem_of(error, request), trace_id_of(request.scope)
+    path: str = request.scope["path"]  # not request.url: that is made with the Host header, which may be anything
     if problem.slug == "internal":
         log.error("request_failed", method=request.method, path=shown_path(request.url.path), trace_id=trace_id, exc_info=error)
     elif problem.slug == "unavailable":
         log.warning("request_refused", method=request.method, path=shown_path(request.url.path), trace_id=trace_id, reason=str(error))
-    return problem.response(instance=request.url.path, trace_id=trace_id)
+    return problem.response(instance=quote(path), trace_id=trace_id)
 
 
 def install(app: FastAPI) -> None:

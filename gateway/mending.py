@@ -1,6 +1,5 @@
 """Dead letters sent again with another request: it is held to the contract, like any submission."""
 
-import json
 from typing import Any
 
 from gateway import views
@@ -9,7 +8,7 @@ from gateway.inputs import upload_ids
 from gateway.keys import Principal
 from gateway.ledgers import Desk
 from gateway.problems import Problem, invalid
-from gateway.publisher import Publisher
+from gateway.publisher import Publisher, served
 from shared.ledger import dead
 from shared.ledger.dead import DeadLetter
 from shared.ledger.record import JobRecord
@@ -40,7 +39,7 @@ async def revive(publisher: Publisher, desk: Desk, entry: DeadLetter, request: d
 
 def _checked(desk: Desk, kind: str, request: dict[str, Any]) -> Any:
     try:
-        return validated(desk.contract.by_kind[kind], json.loads(json.dumps(request)))
+        return served(validated(desk.contract.by_kind[kind], request))
     except Problem as problem:
         errors = [{**error, "pointer": f"/request{error['pointer']}"} for error in problem.errors]
         raise Problem(problem.slug, problem.detail, errors=errors) from problem

@@ -13,6 +13,9 @@ Submit a job and get its ticket in milliseconds; follow it by long-poll or event
 `Authorization: Bearer cf_…`. Every error is an RFC 9457 problem; bad input comes with JSON pointers to the guilty fields."""
 
 
+TITLES = {"title": "Counterfoil", "version": "1", "description": DESCRIPTION}
+
+
 def install(app: FastAPI) -> None:
     """Put the commands' schemas into the application's OpenAPI document."""
     plain = app.openapi

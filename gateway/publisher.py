@@ -8,12 +8,12 @@ import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from gateway import views
-from gateway.bodies import parsed, validated
+from gateway.bodies import may_overflow, parsed, validated
 from gateway.inputs import upload_ids
 from gateway.keys import Principal
 from gateway.ledgers import Desk, Ledgers
@@ -25,6 +25,8 @@ from shared.contracts.base import Blob, Command
 from shared.contracts.options import Options
 from shared.ledger import calls, ids
 from shared.ledger.calls import Answer, NewJob
+
+AnyCommand = TypeVar("AnyCommand", bound=Command)
 
 INLINE = 65_536
 """Bytes of a request that travel in the message; larger ones go by reference (the claim-check pattern)."""
@@ -78,8 +80,8 @@ class Publisher:
         try:
             command = _command(kind, body)
         except Problem as problem:
-            if idempotency is not None:
-                await self._remember(desk, idempotency, problem)
+            if idempotency is not None and (before := await self._remember(desk, idempotency, problem)):
+                return before
             raise
         job_id = ids.new(desk.contract.name)
         inputs = {name: await self._uploads.resolve(name, who.tenant, pointer) for name, pointer in upload_ids(command)}
@@ -152,12 +154,16 @@ class Publisher:
             case _:
                 raise AssertionError(f"the ledger answered {answer.word!r}")
 
-    async def _remember(self, desk: Desk, idempotency: tuple[str, str], problem: Problem) -> None:
-        """A final 4xx is an answer: the same key gets it again, and another body under it is a mismatch."""
+    async def _remember(self, desk: Desk, idempotency: tuple[str, str], problem: Problem) -> Ticket | None:
+        """A final 4xx is an answer: the same key gets it again, and another body under it is a mismatch.
+
+        A ticket where this very body was accepted before, by a gateway that was less strict.
+        """
         kept = json.dumps({"slug": problem.slug, "detail": problem.detail, "errors": list(problem.errors)})
         answer = await desk.ledger.run(calls.remember(*idempotency, kept))
         if answer.word == "mismatch":
             raise mismatch()
+        return await _replay(desk, answer.detail) if answer.word == "replayed" else None
 
 
 async def _replay(desk: Desk, kept: str) -> Ticket:
@@ -178,10 +184,16 @@ def mismatch() -> Problem:
 
 def _command(kind: type[Command], body: bytes) -> Command:
     """The body as a command; the slow path only runs to say what is wrong."""
+    if may_overflow(body):
+        return served(validated(kind, parsed(body)))
     try:
-        command = kind.model_validate_json(body, extra="forbid")
+        return served(kind.model_validate_json(body, extra="forbid"))
     except ValidationError:
-        command = validated(kind, parsed(body))
+        return served(validated(kind, parsed(body)))
+
+
+def served(command: AnyCommand) -> AnyCommand:
+    """The command, unless it asks for what there is not yet. Raises Problem 422."""
     if command.options.webhook is not None:
         raise invalid("webhooks are not delivered yet; leave the field out and follow the events instead", "/options/webhook")
     return command
@@ -189,7 +201,7 @@ def _command(kind: type[Command], body: bytes) -> Command:
 
 def _digest(kind: type[Command], body: bytes) -> str:
     """The same request has the same digest, whatever its spacing and the order of its members."""
-    with contextlib.suppress(ValueError):  # not JSON: then its bytes are what it is
+    with contextlib.suppress(ValueError, RecursionError):  # not JSON, or nested too deeply: then its bytes are what it is
         body = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
     return hashlib.sha256(kind.kind.encode() + b"\n" + body).hexdigest()
 

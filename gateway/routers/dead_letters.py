@@ -26,6 +26,8 @@ router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
 PAGE = 100
 AT_MOST = 1_000
 """Dead letters redriven by one call; a longer list takes more calls, so that none outlives its client's patience."""
+PATIENCE = 20.0
+"""Seconds after which a slow redrive of many answers with what it did; its caller goes on with another call."""
 
 
 class Filter(BaseModel):
@@ -51,7 +53,7 @@ class RedriveMany(BaseModel):
     service: str
     filter: Filter = Filter()
     dry_run: bool = False
-    max_per_second: Annotated[float, Field(gt=0, le=1_000)] = 50.0
+    max_per_second: Annotated[float, Field(ge=0.1, le=1_000)] = 50.0
 
 
 @router.get("", summary="List dead letters", response_model=None, responses={200: {"model": DeadLetterPage}, **ERRORS})
@@ -104,13 +106,18 @@ async def discard(request: Request, entry_id: str, who: Operator) -> Response:
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": RedriveMany.model_json_schema()}}}},
 )
 async def redrive_many(request: Request, who: Operator) -> JSONResponse:
-    """At most 1,000 at a time, no faster than `max_per_second`; messages that never became a job are left out (mend them one by one)."""
+    """At most 1,000 or 20 s at a time, no faster than `max_per_second`: call again for the rest.
+
+    Messages that never became a job are left out: mend them one by one.
+    """
     wanted = validated(RedriveMany, await read_json(request))
     desk = _desk(state_of(request).ledgers, wanted.service, "/service")
     entries = [entry async for entry in _matching(desk, who, wanted.filter) if entry.job is not None]
     done: list[str] = []
+    until = time.monotonic() + PATIENCE
     for entry in [] if wanted.dry_run else entries[:AT_MOST]:
-        started = time.monotonic()
+        if (started := time.monotonic()) > until:
+            break
         if entry.job is not None:
             try:
                 done.append((await redrive(desk, entry.job)).id)

@@ -24,11 +24,16 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 PING_EVERY = 10.0
 READ_AGAIN = 5.0
 PAGE = 500
+HIGHEST = 2**53 - 1
+"""Event numbers pass through Lua, whose numbers are doubles."""
 
 
 @router.get("/{job_id}/events", summary="A job's events", response_model=None, responses=ERRORS)
 async def events(
-    request: Request, job_id: str, who: Reader, after: Annotated[int, Query(ge=0, description="only events with higher numbers")] = 0
+    request: Request,
+    job_id: str,
+    who: Reader,
+    after: Annotated[int, Query(ge=0, le=HIGHEST, description="only events with higher numbers")] = 0,
 ) -> Response:
     """With `Accept: text/event-stream` a live stream that resumes after `Last-Event-ID` and ends with the job; otherwise a list."""
     desk, record = await jobs.find(state_of(request).ledgers, job_id, who)
@@ -95,6 +100,6 @@ async def _stream(desk: Desk, record: JobRecord, after: int) -> AsyncIterator[by
 def _last_event_id(header: str | None) -> int:
     if not header:
         return 0
-    if not header.isascii() or not header.isdigit():
+    if not header.isascii() or not header.isdigit() or len(header) > len(str(HIGHEST)) - 1:
         raise invalid("Last-Event-ID is the number of an event", "/header/last-event-id")
     return int(header)

@@ -4,7 +4,7 @@ The routes are made from the contracts: a new service takes no edit here. The ha
 body parsing costs as much as the whole accept.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from gateway.bodies import is_json
 from gateway.keys import authenticate
+from gateway.lane import Endpoint
 from gateway.problems import Problem, invalid
 from gateway.routers.shapes import PROBLEM, JobShape
 from gateway.state import state_of
@@ -45,6 +46,12 @@ def routers(contracts: list[Contract]) -> APIRouter:
     return router
 
 
+def lane(contracts: Iterable[Contract]) -> dict[str, Endpoint]:
+    """The same endpoints by path, for `gateway.lane`."""
+    commands = (command for contract in contracts for command in contract.commands)
+    return {f"/v1/{command.route}": _endpoint(command) for command in commands if command.route is not None}
+
+
 def _mount(router: APIRouter, contract: Contract, command: type[Command]) -> None:
     body: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{command.__name__}"}}
     if command.examples:
@@ -71,7 +78,7 @@ def _mount(router: APIRouter, contract: Contract, command: type[Command]) -> Non
     )
 
 
-def _endpoint(command: type[Command]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(command: type[Command]) -> Endpoint:
     async def submit(request: Request) -> Response:
         state = state_of(request)
         who = await authenticate(request, "submit", state.keys)
