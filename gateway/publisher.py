@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from gateway import views
 from gateway.bodies import may_overflow, parsed, validated
@@ -105,7 +106,7 @@ class Publisher:
         if blob is not None and answer.word != "accepted":
             await asyncio.to_thread(desk.storage.delete, blob.key)
         if answer.word == "accepted":
-            shown = {"stored": {"bytes": blob.bytes, "sha256": blob.sha256}} if blob else json.loads(request)
+            shown = {"stored": {"bytes": blob.bytes, "sha256": blob.sha256}} if blob else from_json(request)
             run_at = new.run_at
             return Ticket(views.accepted(job_id, kind.kind, shown, run_at=run_at, labels=command.options.labels, trace=trace))
         return await self._otherwise(desk, answer)
@@ -202,7 +203,7 @@ def served(command: AnyCommand) -> AnyCommand:
 def _digest(kind: type[Command], body: bytes) -> str:
     """The same request has the same digest, whatever its spacing and the order of its members."""
     with contextlib.suppress(ValueError, RecursionError):  # not JSON, or nested too deeply: then its bytes are what it is
-        body = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+        body = json.dumps(from_json(body), sort_keys=True, separators=(",", ":")).encode()
     return hashlib.sha256(kind.kind.encode() + b"\n" + body).hexdigest()
 
 

@@ -1,11 +1,22 @@
 """`options`: what every submission may say about *how* its job is run, whatever the job is."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, model_validator
 
 from shared.contracts.events import EventType
 
+
+def _within_the_calendar(when: datetime) -> datetime:
+    """Refuse what is before 1970 or, seen from UTC, after 9999: no ledger and no calendar could show it."""
+    if not 0 <= when.timestamp() < 253_402_300_800:  # noqa: PLR2004 - 10000-01-01T00:00:00Z
+        msg = "a time lies between 1970 and 9999"
+        raise ValueError(msg)
+    return when
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_the_calendar)]
 Priority = Literal["high", "normal", "low"]
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9_.\-/]+$")]
 LabelValue = Annotated[str, StringConstraints(max_length=255)]
@@ -26,8 +37,8 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     priority: Priority = "normal"
-    run_at: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    run_at: Moment | None = None
+    expires_at: Moment | None = None
     unique_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     unique_mode: Literal["until_done", "ttl"] = "until_done"
     unique_ttl: Annotated[int, Field(ge=1, le=31 * 86_400, description="seconds, with unique_mode ttl")] = 86_400
