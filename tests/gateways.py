@@ -1,8 +1,10 @@
 """A running gateway as the tests see it."""
 
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
@@ -31,6 +33,10 @@ class Gateway:
         key = self.key if key is None else key
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=30)
 
+    def raw(self) -> HTTPConnection:
+        """A connection that sends paths and headers as they are given."""
+        return HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+
     def make_key(self, tenant: str, *scopes: str) -> str:
         """A new key for `tenant`."""
         with self.client() as client:
@@ -46,7 +52,7 @@ def problem(response: httpx.Response, slug: str) -> dict[str, Any]:
     assert body["type"] == f"https://counterfoil.dev/problems/{slug}", body
     assert body["status"] == response.status_code
     assert body["trace_id"] == response.headers["x-trace-id"]
-    assert body["instance"] == response.request.url.path
+    assert unquote(body["instance"]) == response.request.url.path
     assert body["title"]
     assert body["detail"]
     return body

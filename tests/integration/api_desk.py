@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import redis
 
+from gateway.links import SECRET_KEY, sign_link
 from shared.contracts.base import Artifact
 from shared.contracts.registry import contracts
 from shared.ledger import calls
@@ -117,6 +119,14 @@ class ApiDesk:
         """One look of the reconciler, at `now` (Unix ms)."""
         look: calls.Look = self.run(job_id, calls.reconcile("w@test", budget=3, most=100, depths={}), now=now)
         return look
+
+    def signed(self, job_id: str, name: str, *, expires: int) -> str:
+        """A link that the gateway itself would have signed, with another end (Unix seconds)."""
+        with redis.Redis.from_url(self.redis_url) as plain:
+            secret = plain.get(SECRET_KEY)
+        assert isinstance(secret, bytes)
+        signature = sign_link(secret, job_id, "*", expires).rpartition("signature=")[2]
+        return f"/v1/signed/{expires}.{signature}/{job_id}/{name}"
 
     def _artifact(self, job_id: str, name: str, content: bytes) -> dict[str, Any]:
         suffixes = {".m3u8": "application/vnd.apple.mpegurl", ".svg": "image/svg+xml", ".png": "image/png"}
