@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from pydantic_core import to_json
 
 from gateway.bodies import is_json
 from gateway.keys import authenticate
@@ -90,7 +90,7 @@ def _endpoint(command: type[Command]) -> Endpoint:
         headers = {"Location": f"/v1/jobs/{ticket.job['id']}", "Retry-After": "1"}
         if ticket.replayed:
             headers["Idempotent-Replayed"] = "true"
-        return JSONResponse(ticket.job, status_code=202, headers=headers)
+        return Response(to_json(ticket.job), status_code=202, headers=headers, media_type="application/json")
 
     return submit
 
