@@ -1,6 +1,7 @@
 """The upkeep that every service has: a nightly sweep of temporary files, and a look at the queues every 15 minutes."""
 
 import shutil
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,15 +57,31 @@ def sweep_folder(folder: Path, older_than: float, job: Job) -> SweepResult:
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     for number, entry in enumerate(entries):
         job.checkpoint()
-        newest = max((path.lstat().st_mtime for path in [entry, *entry.rglob("*")]), default=0.0)
-        if newest >= limit:
+        try:
+            size = _remove_if_older(entry, limit)
+        except FileNotFoundError:
+            continue  # its attempt ended while we looked, and removed it itself
+        except OSError as error:
+            log.warning("temporary_folder_left", name=entry.name, reason=str(error))
             continue
-        freed += sum(path.lstat().st_size for path in entry.rglob("*") if path.is_file())
-        shutil.rmtree(entry, ignore_errors=True)
-        removed += 1
-        job.progress(number / len(entries), "sweep", entry.name)
+        if size is not None:
+            freed, removed = freed + size, removed + 1
+            job.progress(number / len(entries), "sweep", entry.name)
     log.info("temporary_files_swept", removed=removed, bytes=freed)
     return SweepResult(removed=removed, bytes=freed)
+
+
+def _remove_if_older(entry: Path, limit: float) -> int | None:
+    """Remove what was last touched before `limit` (Unix seconds): the bytes that were in it; None where it was touched since."""
+    is_folder = entry.is_dir() and not entry.is_symlink()
+    found = [path.lstat() for path in ([entry, *entry.rglob("*")] if is_folder else [entry])]
+    if max(each.st_mtime for each in found) >= limit:
+        return None
+    if is_folder:
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
+    return sum(each.st_size for each in found if stat.S_ISREG(each.st_mode))
 
 
 def measure_queues(runtime: Runtime) -> QueueHealth:
