@@ -28,7 +28,7 @@ def register(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
     many = add("jobs", "list jobs, newest first")
     many.add_argument("--service", help="only this service's")
     many.add_argument("--state", choices=[str(state) for state in State], help="only those in this state")
-    many.add_argument("--label", metavar="KEY:VALUE", help="only those with this label")
+    many.add_argument("--label", metavar="KEY=VALUE", help="only those with this label")
     many.add_argument("--limit", type=int, default=20, help="how many at most (default: 20)")
     many.set_defaults(run=listing)
 
@@ -69,7 +69,7 @@ def show(session: Session) -> int:
 def listing(session: Session) -> int:
     """`counterfoil jobs`."""
     args = session.args
-    jobs = list(session.client.jobs(service=args.service, state=args.state, label=args.label, limit=args.limit))
+    jobs = list(session.client.jobs(service=args.service, state=args.state, label=_label(args.label), limit=args.limit))
     if session.as_json:
         session.show_json(jobs)
         return OK
@@ -78,6 +78,11 @@ def listing(session: Session) -> int:
     if not jobs:
         session.hint("No jobs.")
     return OK
+
+
+def _label(text: str | None) -> str | None:
+    """The API's `key:value`; `key=value`, as submissions have it, is taken too."""
+    return text if text is None or ":" in text.partition("=")[0] else text.replace("=", ":", 1)
 
 
 def watch(session: Session) -> int:
