@@ -1,6 +1,7 @@
 """Celery Beat whose ticks become jobs: a tick makes at most one, however many Beats run.
 
-The job's idempotency key is the schedule's name and the minute, so that the ledger keeps the second Beat's tick out.
+The job's idempotency key is the kind and the minute that the schedule named, not the one in which a Beat got round to it, so that
+the ledger keeps the second Beat's tick out even where that Beat was held up.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from celery.beat import ScheduleEntry, Scheduler
 from shared.bus import envelope_text, queue_name
 from shared.ledger import calls, ids
 from shared.ledger.calls import Answer, NewJob
+from shared.runtime import attempt
 from shared.runtime.runtime import Runtime
 
 log = structlog.get_logger()
@@ -27,7 +29,15 @@ def tick(runtime: Runtime, kind: str, minute: str) -> Answer:
     bell = runtime.bus.bell(envelope, kind=kind, job_id=job_id, queue=queue)
     key = f"{SYSTEM}:beat:{kind}:{minute}"
     digest = hashlib.sha256(key.encode()).hexdigest()
-    return runtime.ledger.run(calls.accept(NewJob(job_id, kind, SYSTEM, queue, "{}", bell=bell), idempotency=(key, digest)))
+    call = calls.accept(NewJob(job_id, kind, SYSTEM, queue, "{}", bell=bell), idempotency=(key, digest))
+    return attempt.patiently(runtime, call)  # Celery would forget a tick that raises, and the next one may be a day away
+
+
+def due_minute(entry: ScheduleEntry) -> str:
+    """The minute in UTC for which this entry is due: the first of its schedule after its last run."""
+    last, until, _ = entry.schedule.remaining_delta(entry.last_run_at)
+    due: datetime = last + until
+    return due.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
 
 
 def scheduler(runtime: Runtime) -> type[Scheduler]:
@@ -35,9 +45,10 @@ def scheduler(runtime: Runtime) -> type[Scheduler]:
 
     class LedgerScheduler(Scheduler):  # type: ignore[misc]  # celery is untyped
         def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **_: Any) -> None:  # noqa: ARG002 - Celery's signature
-            due = self.reserve(entry) if advance else entry
-            minute = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")
-            answer = tick(runtime, due.task, minute)
-            log.info("schedule_ticked", kind=due.task, minute=minute, answer=answer.word, job=answer.detail)
+            minute = due_minute(entry)
+            if advance:
+                self.reserve(entry)
+            answer = tick(runtime, entry.task, minute)
+            log.info("schedule_ticked", kind=entry.task, minute=minute, answer=answer.word, job=answer.detail)
 
     return LedgerScheduler
