@@ -20,6 +20,7 @@ from gateway.settings import GatewaySettings
 from gateway.uploads import Uploads
 from shared import telemetry
 from shared.errors import UnavailableError
+from shared.ledger.store import once_more
 from shared.storage import Storage
 
 log = structlog.get_logger()
@@ -50,7 +51,13 @@ def state_of(connection: HTTPConnection) -> GatewayState:
 def connect(url: str) -> redis.asyncio.Redis:
     """An asyncio client that notices a dead server: a server that went away without a FIN must not hang a request."""
     client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-        url, socket_timeout=5.0, socket_connect_timeout=2.0, socket_keepalive=True, health_check_interval=15, max_connections=256
+        url,
+        socket_timeout=5.0,
+        socket_connect_timeout=2.0,
+        socket_keepalive=True,
+        health_check_interval=15,
+        max_connections=256,
+        retry=once_more(),
     )
     return client
 

@@ -23,6 +23,8 @@ from shared.ledger.dead import DeadLetter
 from shared.ledger.ids import SYSTEM_TENANT
 
 router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+Place = tuple[int, str]
+"""Where an entry stands among all services' entries: its time (ms) and id; many die in the same millisecond."""
 PAGE = 100
 AT_MOST = 1_000
 """Dead letters redriven by one call; a longer list takes more calls, so that none outlives its client's patience."""
@@ -63,22 +65,22 @@ async def list_dead_letters(
     service: str | None = None,
     reason: str | None = None,
     kind: str | None = None,
-    cursor: Annotated[str, Query(pattern=r"^[0-9]{0,15}$")] = "",
+    cursor: Annotated[str, Query(pattern=r"^([0-9]{1,15}\.[A-Za-z0-9_.]{1,80})?$")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JSONResponse:
-    """Newest first. A cursor is a time: entries that come in meanwhile do not shift the pages."""
+    """Newest first. A cursor is an entry, by time and id: entries that come in meanwhile do not shift the pages."""
     ledgers = state_of(request).ledgers
     desks = [_desk(ledgers, service)] if service else list(ledgers.desks.values())
     wanted, found = Filter(reason=reason, kind=kind), list[DeadLetter]()
     for desk in desks:
         mine: list[DeadLetter] = []
-        async for entry in _matching(desk, who, wanted, before=int(cursor) if cursor else None):
+        async for entry in _matching(desk, who, wanted, before=_cursor(cursor)):
             mine.append(entry)
             if len(mine) > limit:
                 break
         found += mine
-    found.sort(key=lambda entry: (entry.at, entry.id), reverse=True)
-    following = str(found[limit - 1].at) if len(found) > limit else None
+    found.sort(key=_place, reverse=True)
+    following = "{}.{}".format(*_place(found[limit - 1])) if len(found) > limit else None
     return JSONResponse({"items": [views.dead_letter(entry) for entry in found[:limit]], "next_cursor": following})
 
 
@@ -154,17 +156,26 @@ def _desk(ledgers: Ledgers, service: str, pointer: str = "/query/service") -> De
     return desk
 
 
+def _place(entry: DeadLetter) -> Place:
+    return entry.at, entry.id
+
+
+def _cursor(text: str) -> Place | None:
+    at, _, entry_id = text.partition(".")
+    return (int(at), entry_id) if text else None
+
+
 def _sees(who: Principal, entry: DeadLetter) -> bool:
     """A tenant sees its own; the installation's owner also what belongs to nobody (a message that did not say) and to the system."""
     return entry.tenant == who.tenant or (who.tenant == DEFAULT_TENANT and entry.tenant in {"", SYSTEM_TENANT})
 
 
-async def _matching(desk: Desk, who: Principal, wanted: Filter, before: int | None = None) -> AsyncIterator[DeadLetter]:
+async def _matching(desk: Desk, who: Principal, wanted: Filter, before: Place | None = None) -> AsyncIterator[DeadLetter]:
     start = 0
     while True:
         page = await desk.ledger.run(dead.page(start=start, most=PAGE))
         for entry in page:
-            late_enough = before is None or entry.at < before
+            late_enough = before is None or _place(entry) < before
             if late_enough and _sees(who, entry) and wanted.reason in {None, entry.reason} and wanted.kind in {None, entry.kind}:
                 yield entry
         if len(page) < PAGE:
