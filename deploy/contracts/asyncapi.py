@@ -91,7 +91,7 @@ def _event_channel() -> Json:
     return {
         "jobEvents": {
             "address": "/v1/jobs/{job}/events",
-            "description": "Numbered without a gap, replayable, the terminal event last. Over HTTP each is a CloudEvent 1.0.",
+            "description": "Numbered without a gap, replayable after any number, the terminal event last.",
             "servers": [_ref("servers", "gateway")],
             "parameters": {"job": {"description": "The job's id, as the ticket has it."}},
             "messages": {str(event): _ref("components", "messages", str(event)) for event in EventType},
@@ -116,7 +116,7 @@ def _schemas(commands: list[type[Command]]) -> Json:
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], by_alias=True, ref_template="#/components/schemas/{model}"
     )
-    return dict(sorted(definitions["$defs"].items()))
+    return dict(sorted({**definitions["$defs"], "CloudEvent": _cloud_event()}.items()))
 
 
 def _message(command: type[Command]) -> Json:
@@ -161,6 +161,25 @@ def _event(event: EventType) -> Json:
     return {
         "name": str(event),
         "title": str(event).removeprefix("job.").capitalize(),
-        "contentType": "application/json",
-        "payload": {"allOf": [_schema(JobEvent), {"properties": {"type": {"const": str(event)}}}]},
+        "contentType": "application/cloudevents+json",
+        "payload": {"allOf": [_ref("components", "schemas", "CloudEvent"), {"properties": {"type": {"const": str(event)}}}]},
     }
+
+
+def _cloud_event() -> Json:
+    """CloudEvents 1.0 (https://github.com/cloudevents/spec) with its sequence and tracing extensions, as the gateway tells it."""
+    text = {"type": "string"}
+    job = {"job": text, "service": text, "kind": text}
+    required = {
+        "specversion": {"const": "1.0"},
+        "id": {**text, "description": "the job's id, a colon, the event's number"},
+        "source": {**text, "format": "uri-reference"},
+        "type": _schema(EventType),
+        "subject": {**text, "description": "the job's id"},
+        "time": {**text, "format": "date-time"},
+        "datacontenttype": {"const": "application/json"},
+        "sequence": {**text, "pattern": "^[0-9]{10}$"},
+        "seq": {"type": "integer", "minimum": 1},
+        "data": {"type": "object", "required": list(job), "properties": job, "description": "and what is particular to the event"},
+    }
+    return {"type": "object", "required": list(required), "properties": {**required, "traceparent": text}}

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from deploy.contracts import asyncapi, release
+from gateway.routers.events import cloud_event
 from shared.bus import queue_names
 from shared.contracts.envelope import Envelope
-from shared.contracts.events import EventType
+from shared.contracts.events import EventType, JobEvent
 from shared.contracts.registry import contracts
+from shared.ledger.record import JobRecord
 
 DOCUMENT = json.loads(asyncapi.FILE.read_text(encoding="utf-8"))
 
@@ -59,6 +61,17 @@ def test_references_lead_somewhere() -> None:
         for part in reference.removeprefix("#/").split("/"):
             assert part in place, reference
             place = place[part]
+
+
+def test_event_is_what_the_gateway_tells() -> None:
+    """The document's CloudEvent has the fields that the gateway writes, no more and no less."""
+    written = DOCUMENT["components"]["schemas"]["CloudEvent"]
+    record = JobRecord("avatar_1", {"kind": "avatar.generate.v1", "trace": '{"traceparent": "00-1-2-01"}'})
+    told = cloud_event(record, JobEvent(seq=1, type=EventType.ACCEPTED, time=0))
+
+    assert set(written["properties"]) == set(told)
+    assert {*written["required"], "traceparent"} == set(told)
+    assert set(written["properties"]["data"]["properties"]) == set(told["data"])
 
 
 @pytest.mark.parametrize(

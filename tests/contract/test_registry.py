@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import shared.contracts
+from gateway.routers import submit_lane
 from gateway.routers.submit import routers
 from shared.contracts.base import KIND, Command, Result
 from shared.contracts.registry import Contract, contracts
@@ -102,6 +103,7 @@ def test_new_service_takes_no_edit(contract_folder: Path) -> None:
 
     assert "lantern" in contracts()
     assert mounted >= {"/v1/avatars", "/v1/lanterns"}
+    assert set(submit_lane()) >= {"/v1/avatars", "/v1/lanterns"}
 
 
 @pytest.mark.parametrize(
