@@ -34,7 +34,8 @@ LARGEST_BATCH = 128
 def once_more() -> Retry:
     """One more try on a fresh connection, for asyncio clients, whose default is none.
 
-    After a restart of the server every idle connection is dead, and the first call on each would fail. The scripts take a call that is sent twice. Not after a timeout: that would double everybody's wait.
+    After a restart of the server every idle connection is dead, and the first call on each would fail. The scripts take a call that is
+    sent twice. Not after a timeout: that would double everybody's wait.
     """
     return Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
 
@@ -133,9 +134,12 @@ class AsyncLedger(_Address):
             self._flusher = None
 
     async def _replies(self, calls: list[Call[Any]]) -> list[Any]:
-        """A reply or an exception for each call."""
+        """A reply or an exception for each call. A connection that broke is replaced once: accept and the like may be repeated."""
         try:
-            return await self._pipeline(calls)
+            try:
+                return await self._pipeline(calls)
+            except redis.ConnectionError:
+                return await self._pipeline(calls)
         except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError) as error:
             down = UnavailableError("ledger", f"{self.service}'s ledger does not answer ({type(error).__name__})")
             return [down] * len(calls)
