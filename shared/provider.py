@@ -16,8 +16,10 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
-from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
+from opentelemetry.trace import Link, SpanKind, Tracer, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
+
+from shared.lightspan import LightTracer
 
 QUEUE = 16_384
 """Spans waiting for export, at most; eight times the SDK's, because a mailing makes thousands in a burst."""
@@ -87,6 +89,12 @@ def build(service: str, home: Path | None) -> TracerProvider:
     if wants_otlp(os.environ):
         provider.add_span_processor(_batched(_otlp()))
     return provider
+
+
+def tracer(provider: TracerProvider) -> LightTracer | Tracer:
+    """What starts this process's spans; the SDK's own where the user chose a sampler or limits by the standard variables."""
+    chosen = any(name in os.environ for name in ("OTEL_TRACES_SAMPLER", "OTEL_SDK_DISABLED", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"))
+    return provider.get_tracer("counterfoil") if chosen else LightTracer(provider, SystemIds())
 
 
 def wants_otlp(environ: Mapping[str, str]) -> bool:

@@ -24,6 +24,8 @@ from shared.errors import JobCanceled
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+    from shared.lightspan import LightTracer
+
 Attributes = Mapping[str, str | bool | int | float]
 
 _MAX_STACK = 8_000
@@ -40,7 +42,7 @@ class _Process:
         """Drop what was inherited through a fork: its export threads exist in the parent only."""
         self.pid = 0
         self.provider: TracerProvider | None = None
-        self.tracer: Tracer = _no_tracer
+        self.tracer: LightTracer | Tracer = _no_tracer
 
 
 _process = _Process()
@@ -54,11 +56,10 @@ def setup(service: str, home: Path | None) -> None:
     """
     if _process.pid == os.getpid():
         return
-    from shared.provider import build  # noqa: PLC0415 - the worker's parent never needs the SDK
+    from shared.provider import build, tracer  # noqa: PLC0415 - the worker's parent never needs the SDK
 
-    provider = build(service, home)
-    _process.provider = provider
-    _process.tracer = provider.get_tracer("counterfoil")
+    _process.provider = build(service, home)
+    _process.tracer = tracer(_process.provider)
     _process.pid = os.getpid()
     atexit.register(shutdown)
 
@@ -109,9 +110,7 @@ class Active(AbstractContextManager[Span]):
         self._links = links
 
     def __enter__(self) -> Span:
-        self._span = _process.tracer.start_span(
-            self._name, self._context, self._kind, self._attributes, self._links, record_exception=False, set_status_on_exception=False
-        )
+        self._span = _process.tracer.start_span(self._name, self._context, self._kind, self._attributes, self._links)
         self._token = otel_context.attach(trace.set_span_in_context(self._span, self._context))
         return self._span
 

@@ -59,6 +59,9 @@ class Result(Message):
     """What a command's handler returns. Each command has a subclass of its own."""
 
 
+_DEFAULT_OPTIONS = Options()
+
+
 class Command(Message):
     """An imperative message with exactly one handler.
 
@@ -71,7 +74,8 @@ class Command(Message):
     result: ClassVar[type[Result]]
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
 
-    options: Options = Options()
+    # A factory, because pydantic deep-copies a model that stands as a default: a twentieth of a submit's CPU time.
+    options: Options = Field(default_factory=lambda: _DEFAULT_OPTIONS)
 
     @classmethod
     def service(cls) -> str:

@@ -6,10 +6,12 @@ reconciler rings again (docs/adr/0002).
 """
 
 import json
+import os
 import shutil
+import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ import structlog
 from pydantic import ValidationError
 
 from shared import telemetry
+from shared.contracts.base import Artifact
 from shared.contracts.envelope import Envelope
 from shared.errors import StaleTokenError, UnavailableError
 from shared.job import FanOut
@@ -34,7 +37,7 @@ from shared.service import Handler
 log = structlog.get_logger()
 T = TypeVar("T")
 PATIENCE = 60.0
-"""Seconds to wait for a ledger that is being restarted before an outcome is given up to the lease's expiry."""
+"""Seconds to wait for a ledger that is being restarted before an outcome is given up and the job left to its rescue."""
 
 
 def run(runtime: Runtime, handler: Handler, kind: str, payload: Any, pid: int) -> None:
@@ -42,13 +45,17 @@ def run(runtime: Runtime, handler: Handler, kind: str, payload: Any, pid: int) -
     envelope = decode(runtime, kind, payload)
     if envelope is None:
         return
-    record = claim(runtime, envelope, pid)
-    if record is None:
-        return
-    with observed(runtime, record), workdir(runtime, record) as path:
-        job = JobHandle(runtime, record, path)
-        ended = perform(runtime, handler, record, job)
-        settle(runtime, record, job, ended)
+    record = None
+    try:
+        record = claim(runtime, envelope, pid)
+        if record is None:
+            return
+        with observed(runtime, record), workdir(runtime, record) as path:
+            job = JobHandle(runtime, record, path)
+            ended = perform(runtime, handler, record, job)
+            settle(runtime, record, job.artifacts, ended)
+    except Exception as error:  # noqa: BLE001 - as below: no failure may leave the job unsettled
+        give_up(runtime, envelope, record, error)
 
 
 def decode(runtime: Runtime, kind: str, payload: Any) -> Envelope | None:
@@ -130,13 +137,34 @@ def request_of(runtime: Runtime, record: JobRecord) -> bytes:
     return runtime.storage.read(blob["key"]) if blob else record.text("request").encode()
 
 
-def settle(runtime: Runtime, record: JobRecord, job: JobHandle, ended: Outcome) -> None:
+def give_up(runtime: Runtime, envelope: Envelope, record: JobRecord | None, error: Exception) -> None:
+    """Settle what broke between the steps (storage, disk, a lazy fan-out), or end this process.
+
+    While this process lives its parent renews the lease, so that an attempt nobody settles would hold its job for ever.
+    """
+    with bind(job=envelope.id, kind=envelope.kind):
+        log.error("attempt_broke", detail=type(error).__name__, exc_info=error)
+        try:
+            if record is not None:
+                settle(runtime, record, (), outcome.of(error))
+                return
+        except Exception:
+            log.exception("attempt_not_settled")
+        leave()
+
+
+def leave() -> None:
+    """End this process: its parent sees it at once and takes back whatever it held, on the crash budget."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def settle(runtime: Runtime, record: JobRecord, artifacts: Sequence[Artifact], ended: Outcome) -> None:
     """Tell the ledger how it ended: one clause per outcome."""
     try:
         match ended:
             case Succeeded(result):
-                artifacts = json.dumps([artifact.model_dump() for artifact in job.artifacts])
-                patiently(runtime, calls.succeed(record.id, record.token, result.model_dump_json(by_alias=True), artifacts))
+                made = json.dumps([artifact.model_dump() for artifact in artifacts])
+                patiently(runtime, calls.succeed(record.id, record.token, result.model_dump_json(by_alias=True), made))
                 log.info("attempt_succeeded")
             case FannedOut(fan_out):
                 fanout.spawn(runtime, record, fan_out)
