@@ -1,0 +1,186 @@
+"""An attempt never ends unsettled: while its process lives its lease is renewed, so that nobody else would ever take the job."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from shared.contracts.base import Blob
+from shared.errors import BlobNotFoundError, JobCanceled, PermanentError, StaleTokenError, TransientError
+from shared.job import Child, FanOut
+from shared.ledger.calls import Call
+from shared.policy import Policy
+from shared.runtime import attempt
+from shared.runtime.runtime import Runtime
+from shared.service import Handler
+from tests.probe.contract import CONTRACT, Act, ProbeResult
+
+JOB = "probe_01JD3Q7Y8M4C5N6P7R8S9T0VWX"
+ENVELOPE = {"id": JOB, "kind": Act.kind, "epoch": 1, "tenant": "acme", "command": {}}
+RECORD = {
+    "state": "running",
+    "kind": Act.kind,
+    "tenant": "acme",
+    "token": "3",
+    "attempt": "1",
+    "epoch": "1",
+    "queue": "probe",
+    "request": "{}",
+}
+
+
+class TellingLedger:
+    """Grants every claim and remembers what it was told; raises what the test wants for a script."""
+
+    def __init__(self, record: dict[str, str], raises: dict[str, Exception]) -> None:
+        self.record = record
+        self.raises = raises
+        self.told: list[tuple[str, tuple[Any, ...]]] = []
+
+    def run(self, call: Call[Any]) -> Any:
+        """Answer as the scripts do."""
+        self.told.append((call.script, call.args))
+        if call.script in self.raises:
+            raise self.raises[call.script]
+        flat = [part for field in self.record.items() for part in field]
+        return call.parse(["claimed", flat] if call.script == "claim" else ["ok", "running"])
+
+
+class House:
+    """A runtime over such a ledger, and whether the process was told to go."""
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        self.record = dict(RECORD)
+        self.raises: dict[str, Exception] = {}
+        self.left = False
+        monkeypatch.setattr(attempt, "leave", self._leave)
+
+    def _leave(self) -> None:
+        self.left = True
+
+    def run(self, handler: Handler, payload: Any = ENVELOPE) -> list[tuple[str, tuple[Any, ...]]]:
+        """What the ledger was told of one doorbell."""
+        ledger = TellingLedger(self.record, self.raises)
+        storage = SimpleNamespace(read=self._gone)
+        service = SimpleNamespace(name="probe", contract=CONTRACT, policy=Policy(), settings=SimpleNamespace(home=self.home))
+        bus = SimpleNamespace(bell=lambda *_, **__: "")
+        runtime = SimpleNamespace(service=service, ledger=ledger, storage=storage, bus=bus, worker="w")
+        attempt.run(cast("Runtime", runtime), handler, Act.kind, payload, 17)
+        return ledger.told
+
+    @staticmethod
+    def _gone(key: str) -> bytes:
+        raise BlobNotFoundError(key)
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A house with an empty home."""
+    return House(tmp_path, monkeypatch)
+
+
+def well(_command: Act, _job: Any) -> ProbeResult:
+    """A handler that succeeds."""
+    return ProbeResult(said="well")
+
+
+def fan_out_that_raises(error: Exception) -> Handler:
+    """A handler whose children are made one by one, until that goes wrong."""
+
+    def children() -> Iterator[Child]:
+        yield Child(Act())
+        raise error
+
+    return lambda _command, _job: FanOut(children())
+
+
+def failure(told: list[tuple[str, tuple[Any, ...]]]) -> tuple[str, str]:
+    """The type of the failure that ended the attempt, and '1' where it is to be retried."""
+    script, args = told[-1]
+    assert (script, args[:2]) == ("fail", (JOB, 3))
+    return json.loads(args[2])["type"], args[3]
+
+
+def test_success_is_told(house: House) -> None:
+    """Claim, succeed, nothing more."""
+    told = house.run(well)
+
+    assert [script for script, _ in told] == ["claim", "succeed"]
+    assert list((house.home / "work" / "probe").iterdir()) == []
+
+
+def test_request_that_cannot_be_read_fails_the_attempt(house: House) -> None:
+    """A large request whose bytes are gone from storage."""
+    house.record["request_blob"] = Blob(key="jobs/x/request.json", bytes=70_000).model_dump_json()
+
+    assert failure(house.run(well)) == ("unforeseen", "1")
+    assert not house.left
+
+
+def test_home_that_cannot_be_written_fails_the_attempt(house: House) -> None:
+    """A full disk, or a folder of another user, where the work's folder should be."""
+    (house.home / "work").write_text("in the way")
+
+    assert failure(house.run(well)) == ("unforeseen", "1")
+
+
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [
+        (PermanentError("row 7 is no row", type="bad-rows"), ("bad-rows", "0")),
+        (TransientError("come again"), ("job-failed", "1")),
+        (ValueError("a mistake"), ("unforeseen", "1")),
+    ],
+)
+def test_fan_out_that_breaks_fails_the_attempt(house: House, error: Exception, ended: tuple[str, str]) -> None:
+    """Children are made lazily, so that the handler's errors may come after its return."""
+    assert ended == failure(house.run(fan_out_that_raises(error)))
+
+
+def test_fan_out_that_is_cancelled_stops(house: House) -> None:
+    """A checkpoint in the making of children works as one in the handler."""
+    told = house.run(fan_out_that_raises(JobCanceled()))
+
+    assert (("canceled", (JOB, 3))) == told[-1]
+
+
+def test_lost_lease_ends_quietly(house: House) -> None:
+    """Where the job is somebody else's by now there is nothing to settle, and no reason to go."""
+    house.raises["succeed"] = StaleTokenError("gone")
+
+    assert [script for script, _ in house.run(well)] == ["claim", "succeed"]
+    assert not house.left
+
+
+@pytest.mark.parametrize("scripts", [("claim",), ("succeed", "fail")], ids=" and ".join)
+def test_process_that_cannot_settle_goes(house: House, scripts: tuple[str, ...]) -> None:
+    """Where the ledger takes no word for as long as we wait, the process ends, so that its parent gives the job back."""
+    house.raises |= dict.fromkeys(scripts, RuntimeError("no answer"))
+    house.run(well)
+
+    assert house.left
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointer"),
+    [
+        (None, "/"),
+        ([], "/"),
+        ("text", "/"),
+        ({}, "/id"),
+        ({**ENVELOPE, "epoch": "x"}, "/epoch"),
+        ({**ENVELOPE, "kind": "probe.other.v1"}, "/kind"),
+        ({**ENVELOPE, "command": "text"}, "/command"),
+    ],
+)
+def test_malformed_message_is_buried_once(house: House, payload: Any, pointer: str) -> None:
+    """One dead letter with the message as it came in and the guilty field; nothing is claimed (L8)."""
+    ((script, (_, entry)),) = house.run(well, payload)
+    letter = json.loads(entry)
+
+    assert script == "bury"
+    assert ("malformed", payload, pointer) == (letter["reason"], letter["message"], letter["error"]["pointer"])
