@@ -1,6 +1,7 @@
 """A job's outputs: bytes with ETag and Range, by key or by a signed link that a browser can open."""
 
 import time
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -8,6 +9,7 @@ from gateway import jobs
 from gateway.access import Reader
 from gateway.ledgers import Desk
 from gateway.links import verify_link
+from gateway.openapi import content, header, told
 from gateway.problems import Problem
 from gateway.ranges import blob_response
 from gateway.routers.shapes import ERRORS, PROBLEM
@@ -19,7 +21,30 @@ from shared.ledger.record import JobRecord
 router = APIRouter(prefix="/v1", tags=["artifacts"])
 
 
-@router.get("/jobs/{job_id}/artifacts/{name:path}", summary="Fetch an artifact", response_model=None, responses={416: PROBLEM, **ERRORS})
+CONDITIONS = {
+    "parameters": [
+        header("Range", "RFC 9110: one range of bytes"),
+        header("If-Range", "Send the range only if this is still the ETag"),
+        header("If-None-Match", "304 if this is the ETag"),
+    ]
+}
+TOLD = told(ETag="A strong validator", Accept_Ranges="bytes", Content_Disposition="The file name")
+BYTES: dict[int | str, dict[str, Any]] = {
+    200: content("The bytes", "*/*", headers=TOLD),
+    206: content("The range asked for", "*/*", headers=TOLD | told(Content_Range="Which bytes of how many")),
+    304: {"description": "The client has them already"},
+    416: PROBLEM,
+}
+
+
+@router.get(
+    "/jobs/{job_id}/artifacts/{name:path}",
+    summary="Fetch an artifact",
+    response_model=None,
+    response_class=Response,
+    responses={**BYTES, **ERRORS},
+    openapi_extra=CONDITIONS,
+)
 @router.head("/jobs/{job_id}/artifacts/{name:path}", include_in_schema=False, response_model=None)
 async def fetch(request: Request, job_id: str, name: str, who: Reader) -> Response:
     """The bytes. Names may be nested, so that an HLS playlist finds its segments."""
@@ -28,7 +53,12 @@ async def fetch(request: Request, job_id: str, name: str, who: Reader) -> Respon
 
 
 @router.get(
-    "/signed/{token}/{job_id}/{name:path}", summary="Fetch by a signed link", response_model=None, responses={403: PROBLEM, 404: PROBLEM}
+    "/signed/{token}/{job_id}/{name:path}",
+    summary="Fetch by a signed link",
+    response_model=None,
+    response_class=Response,
+    responses={**BYTES, 403: PROBLEM, 404: PROBLEM},
+    openapi_extra=CONDITIONS,
 )
 @router.head("/signed/{token}/{job_id}/{name:path}", include_in_schema=False, response_model=None)
 async def fetch_signed(request: Request, token: str, job_id: str, name: str) -> Response:

@@ -14,9 +14,10 @@ from gateway.access import Operator
 from gateway.bodies import read_json, validated
 from gateway.keys import DEFAULT_TENANT, Principal
 from gateway.ledgers import Desk, Ledgers
+from gateway.openapi import json_body
 from gateway.problems import Problem, invalid
 from gateway.redrives import redrive
-from gateway.routers.shapes import ERRORS, PROBLEM, DeadLetterPage, DeadLetterShape, JobShape
+from gateway.routers.shapes import ERRORS, PROBLEM, DeadLetterPage, DeadLetterShape, JobShape, RedrivenShape
 from gateway.state import state_of
 from shared.ledger import dead
 from shared.ledger.dead import DeadLetter
@@ -104,8 +105,8 @@ async def discard(request: Request, entry_id: str, who: Operator) -> Response:
     status_code=202,
     summary="Redrive many",
     response_model=None,
-    responses=ERRORS,
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": RedriveMany.model_json_schema()}}}},
+    responses={202: {"model": RedrivenShape}, 413: PROBLEM, 415: PROBLEM, **ERRORS},
+    openapi_extra=json_body(RedriveMany),
 )
 async def redrive_many(request: Request, who: Operator) -> JSONResponse:
     """At most 1,000 or 20 s at a time, no faster than `max_per_second`: call again for the rest.
@@ -135,8 +136,8 @@ async def redrive_many(request: Request, who: Operator) -> JSONResponse:
     status_code=202,
     summary="Redrive a dead letter",
     response_model=None,
-    responses={202: {"model": JobShape}, 409: PROBLEM, **ERRORS},
-    openapi_extra={"requestBody": {"required": False, "content": {"application/json": {"schema": Redrive.model_json_schema()}}}},
+    responses={202: {"model": JobShape}, 409: PROBLEM, 413: PROBLEM, 415: PROBLEM, **ERRORS},
+    openapi_extra=json_body(Redrive, required=False),
 )
 async def redrive_one(request: Request, entry_id: str, who: Operator) -> JSONResponse:
     """A new epoch for its job, as it was or with a mended `request`. A message that never became a job needs the mended one."""

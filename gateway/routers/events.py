@@ -12,8 +12,9 @@ from gateway import jobs, views
 from gateway.access import Reader
 from gateway.feed import Feed
 from gateway.ledgers import Desk
+from gateway.openapi import header
 from gateway.problems import invalid
-from gateway.routers.shapes import ERRORS
+from gateway.routers.shapes import ERRORS, EventShape
 from gateway.state import state_of
 from shared.contracts.events import JobEvent
 from shared.contracts.states import TERMINAL, State
@@ -28,7 +29,16 @@ HIGHEST = 2**53 - 1
 """Event numbers pass through Lua, whose numbers are doubles."""
 
 
-@router.get("/{job_id}/events", summary="A job's events", response_model=None, responses=ERRORS)
+@router.get(
+    "/{job_id}/events",
+    summary="A job's events",
+    response_model=None,
+    responses={
+        200: {"model": list[EventShape], "content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "CloudEvents"},
+        **ERRORS,
+    },
+    openapi_extra={"parameters": [header("Last-Event-ID", "Only events with higher numbers, as `after`", pattern="^[0-9]{1,15}$")]},
+)
 async def events(
     request: Request,
     job_id: str,

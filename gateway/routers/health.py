@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from gateway.ledgers import Desk
+from gateway.openapi import content
 from gateway.problems import Problem
 from gateway.routers.shapes import PROBLEM
 from gateway.state import state_of
@@ -34,7 +35,13 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse({"status": "ready", "checks": checks})
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_model=None)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_model=None,
+    response_class=Response,
+    responses={200: content("The figures", "text/plain", {"type": "string"})},
+)
 async def metrics(request: Request) -> Response:
     """Requests, and each service's queues, states, workers and event counts, read from its ledger now."""
     state = state_of(request)

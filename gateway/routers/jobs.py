@@ -10,9 +10,10 @@ from fastapi.responses import JSONResponse, Response
 from gateway import jobs, views
 from gateway.access import Operator, Reader, Submitter
 from gateway.ledgers import missing
+from gateway.openapi import header
 from gateway.problems import Problem, invalid
 from gateway.redrives import redrive
-from gateway.routers.shapes import ERRORS, PROBLEM, JobPage, JobShape
+from gateway.routers.shapes import ERRORS, PROBLEM, JobPage, JobShape, TraceShape
 from gateway.state import state_of
 from shared.contracts.states import State
 from shared.ledger import calls
@@ -46,7 +47,13 @@ async def list_jobs(
     return JSONResponse({"items": [views.job(record) for record in found], "next_cursor": following})
 
 
-@router.get("/{job_id}", summary="Look at a job", response_model=None, responses=ANSWERS)
+@router.get(
+    "/{job_id}",
+    summary="Look at a job",
+    response_model=None,
+    responses=ANSWERS,
+    openapi_extra={"parameters": [header("Prefer", "RFC 7240: `wait=20` waits up to 20 seconds for the job to be done")]},
+)
 async def get_job(request: Request, job_id: str, who: Reader) -> JSONResponse:
     """The job; with `Prefer: wait=20` the answer waits until it is done or the time is over."""
     state = state_of(request)
@@ -91,7 +98,7 @@ async def delete(request: Request, job_id: str, who: Operator) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{job_id}/trace", summary="A job's trace", responses=ERRORS)
+@router.get("/{job_id}/trace", summary="A job's trace", response_model=None, responses={200: {"model": TraceShape}, **ERRORS})
 async def trace(request: Request, job_id: str, who: Reader) -> dict[str, Any]:
     """The spans of the job's trace that were recorded on this machine, oldest first; elsewhere the collector has them."""
     state = state_of(request)

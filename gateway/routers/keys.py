@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from gateway.access import Operator
 from gateway.bodies import read_json, validated
 from gateway.keys import DEFAULT_TENANT, KeyInfo, Limits, Principal, Scope
+from gateway.openapi import json_body
 from gateway.problems import Problem
+from gateway.routers.shapes import PROBLEM
 from gateway.state import state_of
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
@@ -40,10 +42,7 @@ class KeyList(BaseModel):
     items: list[KeyInfo]
 
 
-BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": NewKey.model_json_schema()}}}}
-
-
-@router.post("", status_code=201, summary="Make a key", openapi_extra=BODY)
+@router.post("", status_code=201, summary="Make a key", openapi_extra=json_body(NewKey))
 async def make(request: Request, response: Response, principal: Operator) -> MadeKey:
     """Make a key for the caller's tenant; a key of the tenant `default` may name another."""
     wanted = validated(NewKey, await read_json(request))
@@ -61,7 +60,7 @@ async def list_keys(request: Request, principal: Operator) -> KeyList:
     return KeyList(items=await state_of(request).keys.list(_seen_by(principal)))
 
 
-@router.delete("/{key_id}", status_code=204, summary="Revoke a key")
+@router.delete("/{key_id}", status_code=204, summary="Revoke a key", responses={404: PROBLEM})
 async def revoke(request: Request, key_id: str, principal: Operator) -> None:
     """Revoke a key, within 3 seconds at every gateway. A key may revoke itself."""
     if not await state_of(request).keys.revoke(key_id, _seen_by(principal)):

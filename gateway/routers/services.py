@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from gateway import views
 from gateway.access import Reader
 from gateway.ledgers import Desk
-from gateway.routers.shapes import ERRORS
+from gateway.routers.shapes import ERRORS, ServiceList
 from gateway.state import state_of
 from shared.bus import queue_names
 from shared.contracts.base import Command
@@ -18,7 +18,7 @@ from shared.ledger import calls
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
 
-@router.get("", summary="List the services", responses=ERRORS)
+@router.get("", summary="List the services", response_model=None, responses={200: {"model": ServiceList}, **ERRORS})
 async def list_services(request: Request, _who: Reader) -> dict[str, Any]:
     """Every service: its commands with JSON Schema, its catalogue, queues, workers."""
     desks = state_of(request).ledgers.desks.values()

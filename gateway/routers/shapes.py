@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from shared.contracts.events import EventType
 from shared.contracts.states import State
 
 
@@ -130,6 +131,110 @@ class DeadLetterPage(BaseModel):
 
     items: list[DeadLetterShape]
     next_cursor: str | None
+
+
+class RedrivenShape(BaseModel):
+    """What a redrive of many did; `jobs` are the ids of what was redriven."""
+
+    matched: int
+    redriven: int
+    dry_run: bool
+    jobs: list[str]
+
+
+class QueueShape(BaseModel):
+    """A queue; `oldest_age` in seconds, 0 where nothing waits."""
+
+    name: str
+    depth: int
+    oldest_age: float
+
+
+class WorkerShape(BaseModel):
+    """A worker that told of itself within the last 15 seconds."""
+
+    name: str
+    host: str
+    pid: int
+    slots: int
+    busy: int
+    heartbeat_at: datetime
+    started_at: datetime | None = None
+    queues: list[str]
+
+
+class CommandShape(BaseModel):
+    """What may be submitted at `route`, and what its result is: JSON Schema and examples."""
+
+    kind: str
+    route: str
+    schema_: dict[str, Any] = Field(alias="schema")
+    result_schema: dict[str, Any]
+    examples: list[dict[str, Any]]
+
+
+class ServiceShape(BaseModel):
+    """A service; what follows `available` is there only where its ledger answers, else `detail` says why not."""
+
+    name: str
+    title: str
+    commands: list[CommandShape]
+    available: bool
+    detail: str | None = None
+    catalogue: dict[str, Any] | None = None
+    queues: list[QueueShape] | None = None
+    running: int | None = None
+    retrying: int | None = None
+    dead_letters: int | None = None
+    workers: list[WorkerShape] | None = None
+
+
+class ServiceList(BaseModel):
+    """All services."""
+
+    items: list[ServiceShape]
+
+
+class SpanShape(BaseModel):
+    """A span that ended; `start` in nanoseconds since 1970, `ns` its length."""
+
+    trace: str
+    span: str
+    parent: str | None
+    name: str
+    service: str
+    kind: str
+    start: int
+    ns: int
+    pid: int
+    error: str | None
+    attributes: dict[str, Any]
+    events: list[Any]
+    links: list[list[str]]
+
+
+class TraceShape(BaseModel):
+    """A job's trace: where people look at it, and the spans recorded here."""
+
+    trace_id: str | None
+    url: str | None
+    spans: list[SpanShape]
+
+
+class EventShape(BaseModel):
+    """A CloudEvent 1.0 in JSON; `data` also has what belongs to the event's type."""
+
+    specversion: str
+    id: str
+    source: str
+    type: EventType
+    subject: str
+    time: datetime
+    datacontenttype: str
+    sequence: str
+    seq: int
+    data: dict[str, Any]
+    traceparent: str | None = None
 
 
 PROBLEM: dict[str, Any] = {"model": ProblemShape, "description": "A problem (RFC 9457)"}

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from gateway.bodies import is_json
 from gateway.keys import authenticate
 from gateway.lane import Endpoint
+from gateway.openapi import header, told
 from gateway.problems import Problem, invalid
 from gateway.routers.shapes import PROBLEM, JobShape
 from gateway.state import state_of
@@ -20,20 +21,11 @@ from shared.contracts.base import Command
 from shared.contracts.registry import Contract
 
 LONGEST_KEY = 255
-HEADERS: list[dict[str, Any]] = [
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "maxLength": LONGEST_KEY},
-        "description": "Quoted or bare. The same key and body within 24 h gives the same job.",
-    },
-    {
-        "name": "traceparent",
-        "in": "header",
-        "schema": {"type": "string"},
-        "description": "W3C trace context; the job's trace continues it.",
-    },
+HEADERS = [
+    header("Idempotency-Key", "Quoted or bare. The same key and body within 24 h gives the same job.", maxLength=LONGEST_KEY),
+    header("traceparent", "W3C trace context; the job's trace continues it."),
 ]
+TOLD = told(Location="The job", Retry_After="Seconds until a look is worth it", Idempotent_Replayed="`true` where the key had made the job")
 
 
 def routers(contracts: list[Contract]) -> APIRouter:
@@ -66,7 +58,7 @@ def _mount(router: APIRouter, contract: Contract, command: type[Command]) -> Non
         description=command.__doc__ or "",
         response_model=None,
         responses={
-            202: {"model": JobShape, "description": "The job"},
+            202: {"model": JobShape, "description": "The job", "headers": TOLD},
             **dict.fromkeys((401, 403, 409, 413, 415, 422, 429, 503), PROBLEM),
         },
         openapi_extra={

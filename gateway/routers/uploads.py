@@ -12,11 +12,35 @@ from starlette.requests import ClientDisconnect
 
 from gateway import tus
 from gateway.keys import Principal, authenticate
+from gateway.openapi import header, told
 from gateway.problems import Problem
+from gateway.routers.shapes import PROBLEM
 from gateway.state import state_of
 from gateway.uploads import Upload
 
 RESUMABLE = {"Tus-Resumable": tus.VERSION}
+SPEAKS = header("Tus-Resumable", "The protocol's version", required=True, const=tus.VERSION)
+OFFSET = told(
+    Tus_Resumable="The protocol's version",
+    Upload_Offset="Bytes that are safely there",
+    Upload_Expires="When it is removed unless more comes",
+)
+CHECKSUM = header("Upload-Checksum", f"Algorithm ({', '.join(tus.CHECKSUMS)}) and Base64 digest of this request's body")
+CREATE: dict[str, Any] = {
+    "parameters": [
+        SPEAKS,
+        header("Upload-Length", "Bytes that will come in all", required=True, pattern="^[0-9]{1,19}$"),
+        header("Upload-Metadata", "`filename` and `filetype`, each with its value in Base64"),
+        CHECKSUM,
+    ],
+    "requestBody": {"required": False, "content": {tus.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
+}
+APPEND: dict[str, Any] = {
+    "parameters": [SPEAKS, header("Upload-Offset", "Where these bytes go", required=True, pattern="^[0-9]{1,19}$"), CHECKSUM],
+    "requestBody": {"required": True, "content": {tus.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
+}
+HERE: dict[str, Any] = {"parameters": [SPEAKS]}
+REFUSALS: dict[int | str, dict[str, Any]] = dict.fromkeys((404, 412), PROBLEM)
 
 
 class TusRoute(APIRoute):
@@ -42,7 +66,7 @@ router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=TusRoute)
 Method = Callable[[Request, str, Principal], Awaitable[Response]]
 
 
-@router.options("", summary="What the upload server can do")
+@router.options("", status_code=204, summary="What the upload server can do")
 @router.options("/{upload_id}", include_in_schema=False)
 async def capabilities(request: Request) -> Response:
     """Version, extensions, checksum algorithms and the largest upload."""
@@ -56,7 +80,17 @@ async def capabilities(request: Request) -> Response:
     return Response(status_code=204, headers=headers)
 
 
-@router.post("", status_code=201, summary="Begin an upload", response_class=Response)
+@router.post(
+    "",
+    status_code=201,
+    summary="Begin an upload",
+    response_class=Response,
+    responses={
+        201: {"description": "The upload", "headers": told(Location="The upload") | OFFSET},
+        **dict.fromkeys((412, 413, 415, 460, 507), PROBLEM),
+    },
+    openapi_extra=CREATE,
+)
 async def create(request: Request) -> Response:
     """Headers: `Upload-Length`, `Upload-Metadata` (`filename`, `filetype`); a body of offset+octet-stream is its first bytes."""
     principal = await _admit(request)
@@ -73,19 +107,36 @@ async def create(request: Request) -> Response:
     return Response(status_code=201, headers={**_headers(upload), "Location": f"/v1/uploads/{upload.id}"})
 
 
-@router.head("/{upload_id}", summary="How far an upload is", response_class=Response)
+@router.head(
+    "/{upload_id}",
+    summary="How far an upload is",
+    response_class=Response,
+    responses={200: {"description": "How far it is", "headers": OFFSET}, **REFUSALS},
+    openapi_extra=HERE,
+)
 async def head(request: Request, upload_id: str) -> Response:
     """`Upload-Offset` is what is safely there, whatever happened to the gateway meanwhile."""
     return await _head(request, upload_id, await _admit(request))
 
 
-@router.patch("/{upload_id}", status_code=204, summary="Go on with an upload", response_class=Response)
+@router.patch(
+    "/{upload_id}",
+    status_code=204,
+    summary="Go on with an upload",
+    response_class=Response,
+    responses={
+        204: {"description": "Taken", "headers": OFFSET},
+        **REFUSALS,
+        **dict.fromkeys((409, 413, 415, 460, 507), PROBLEM),
+    },
+    openapi_extra=APPEND,
+)
 async def patch(request: Request, upload_id: str) -> Response:
     """Bytes of any number from `Upload-Offset` on; what came is kept when the connection breaks."""
     return await _patch(request, upload_id, await _admit(request))
 
 
-@router.delete("/{upload_id}", status_code=204, summary="Remove an upload", response_class=Response)
+@router.delete("/{upload_id}", status_code=204, summary="Remove an upload", response_class=Response, responses=REFUSALS, openapi_extra=HERE)
 async def terminate(request: Request, upload_id: str) -> Response:
     """Finished or not; a job that needs it later fails."""
     return await _delete(request, upload_id, await _admit(request))
