@@ -113,7 +113,7 @@ def backoff(attempt: int) -> float:
 def retry_after(response: httpx.Response) -> float | None:
     """Seconds from `Retry-After` (RFC 9110, section 10.2.3: seconds or a date), None where there is none that can be read."""
     value = response.headers.get("retry-after", "").strip()
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     try:
         return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)

@@ -144,7 +144,7 @@ def _ask(wire: Wire, parts: SplitResult) -> http.client.HTTPResponse:
 def _accept(response: http.client.HTTPResponse, parts: SplitResult, rules: FetchRules) -> None:
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in LATER:
         wait = response.headers.get("Retry-After", "")
-        raise rules.later(f"{parts.hostname} answered {response.status}", float(wait) if wait.isdigit() else None)
+        raise rules.later(f"{parts.hostname} answered {response.status}", float(wait) if wait.isdecimal() else None)
     if response.status != HTTPStatus.OK:
         raise rules.refuse(f"{parts.hostname} answered {response.status} {response.reason}")
     if response.length is not None and response.length > rules.max_bytes:
