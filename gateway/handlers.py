@@ -87,9 +87,9 @@ async def answer(request: Request, error: Exception) -> Response:
     problem, trace_id = problem_of(error, request), trace_id_of(request.scope)
     path: str = request.scope["path"]  # not request.url: that is made with the Host header, which may be anything
     if problem.slug == "internal":
-        log.error("request_failed", method=request.method, path=shown_path(request.url.path), trace_id=trace_id, exc_info=error)
+        log.error("request_failed", method=request.method, path=shown_path(path), trace_id=trace_id, exc_info=error)
     elif problem.slug == "unavailable":
-        log.warning("request_refused", method=request.method, path=shown_path(request.url.path), trace_id=trace_id, reason=str(error))
+        log.warning("request_refused", method=request.method, path=shown_path(path), trace_id=trace_id, reason=str(error))
     return problem.response(instance=quote(path), trace_id=trace_id)
 
 

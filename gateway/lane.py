@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,5 +51,8 @@ class Gateway(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """The layers, outermost first: edge, lane, FastAPI's."""
         settings: GatewaySettings = self.state.settings
-        inner = Lane(super().build_middleware_stack(), self._lane)
+        stack = super().build_middleware_stack()
+        if isinstance(stack, ServerErrorMiddleware):  # it would answer in its own words before the edge, which is the last resort
+            stack = stack.app
+        inner = Lane(stack, self._lane)
         return EdgeMiddleware(inner, max_body_bytes=settings.max_body_bytes, requests=self.state.metrics, access_log=settings.access_log)
