@@ -57,6 +57,24 @@ class ChildResult:
     artifacts: Sequence[Artifact]
 
 
+@dataclass(slots=True)
+class Once:
+    """One side effect, as the job's journal knows it while `with job.once(key) as effect:` runs.
+
+    `open`: no run ever began it. `done`: it happened, `value` is what that run kept. `unknown`: a run began it and died or
+    failed before it could say; ask the other side, or decide that twice is better than never (or the reverse).
+    """
+
+    fate: Literal["open", "unknown", "done"]
+    value: Any = None
+    """JSON of at most 8 kB, kept with `done`: a receipt, a message id. Set it before the block ends."""
+    withdrawn: bool = False
+
+    def withdraw(self) -> None:
+        """Say that the effect certainly did not happen, however the block ends: the next try finds it `open`."""
+        self.withdrawn = True
+
+
 class Job(Protocol):
     """One attempt at one job, seen by its handler."""
 
@@ -88,3 +106,14 @@ class Job(Protocol):
 
     def children(self) -> Sequence[ChildResult] | None:
         """None before the fan-out; afterwards how each child ended, in order."""
+
+    def once(self, key: str) -> AbstractContextManager[Once]:
+        """A side effect that no later run of this job repeats once it is done; `key` (1-200 characters) names it within the job.
+
+            with job.once(f"charge-{order}") as effect:
+                if effect.fate == "open" or (effect.fate == "unknown" and not bank.has(order)):
+                    effect.value = bank.charge(order)
+
+        The block's end means done; an exception out of it leaves `unknown`, unless `effect.withdraw()` was called. The journal outlives
+        attempts and redrives. Raises StaleTokenError where this run no longer holds the job, before the effect begins.
+        """

@@ -14,7 +14,7 @@ from celery.beat import ScheduleEntry, Scheduler
 from shared.bus import envelope_text, queue_name
 from shared.ledger import calls, ids
 from shared.ledger.calls import Answer, NewJob
-from shared.runtime import attempt
+from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ def tick(runtime: Runtime, kind: str, minute: str) -> Answer:
     key = f"{SYSTEM}:beat:{kind}:{minute}"
     digest = hashlib.sha256(key.encode()).hexdigest()
     call = calls.accept(NewJob(job_id, kind, SYSTEM, queue, "{}", bell=bell), idempotency=(key, digest))
-    return attempt.patiently(runtime, call)  # Celery would forget a tick that raises, and the next one may be a day away
+    return patiently(runtime, call)  # Celery would forget a tick that raises, and the next one may be a day away
 
 
 def due_minute(entry: ScheduleEntry) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import structlog
@@ -11,10 +11,11 @@ from shared import telemetry
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
-from shared.job import ChildResult
+from shared.job import ChildResult, Once
 from shared.ledger import calls
 from shared.ledger.record import JobRecord
-from shared.runtime import guard
+from shared.runtime import guard, journal
+from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
 from shared.storage import job_folder, safe_key
 
@@ -36,7 +37,7 @@ class JobHandle:
         self.epoch = record.number("epoch")
         self.labels: dict[str, str] = record.json("labels") or {}
         self.workdir = workdir
-        self.artifacts: list[Artifact] = []
+        self.artifacts: list[Artifact] = list(record.artifacts)  # of a parent, what it published before it fanned out
         self._runtime = runtime
         self._record = record
         self._state = record.state
@@ -112,6 +113,10 @@ class JobHandle:
                 made = tuple(Artifact.model_validate(item) for item in artifacts or [])
                 found.append(ChildResult(f"{self.id}.{index}", index, state, result, error, made))
         return found
+
+    def once(self, key: str) -> AbstractContextManager[Once]:
+        """A side effect that no later run repeats once it is done (see `shared.job.Job.once`)."""
+        return journal.once(lambda call: patiently(self._runtime, call), self.id, self._record.token, key)
 
     def _key(self, *parts: str) -> str:
         return f"{job_folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])

@@ -1,13 +1,13 @@
 """A job for the avatar service's tests: inputs are files, artifacts land in a dict, a cancel can be set for a checkpoint."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.contracts.base import Artifact, Blob
 from shared.errors import JobCanceled
-from shared.job import ChildResult
+from shared.job import ChildResult, Once
 
 UPLOAD = "upl_0123456789abcdef"
 
@@ -63,6 +63,11 @@ class AvatarJob:
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Avatars stash nothing."""
         raise NotImplementedError(name, source, media_type)
+
+    def once(self, key: str) -> AbstractContextManager[Once]:
+        """Every effect is a first one."""
+        del key
+        return nullcontext(Once("open"))
 
     def children(self) -> Sequence[ChildResult] | None:
         """Avatars have no children."""

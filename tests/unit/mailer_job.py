@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from shared.contracts.base import Artifact, Blob
 from shared.contracts.mailer import MailingResult, SendMailing
 from shared.contracts.states import State
 from shared.errors import JobError
-from shared.job import ChildResult, FanOut
+from shared.job import ChildResult, FanOut, Once
 
 MAILING = "mailer_01JD00000000000000000000AA"
 
@@ -79,6 +79,11 @@ class FakeJob:
         """Keep a copy."""
         path = self._store(f"stash/{name}", source)
         return Blob(key=str(path), bytes=path.stat().st_size, media_type=media_type)
+
+    def once(self, key: str) -> AbstractContextManager[Once]:
+        """Every effect is a first one."""
+        del key
+        return nullcontext(Once("open"))
 
     def children(self) -> Sequence[ChildResult] | None:
         """What the test said."""

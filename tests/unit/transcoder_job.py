@@ -2,13 +2,13 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from shared.contracts.base import Artifact, Blob
-from shared.job import ChildResult
+from shared.job import ChildResult, Once
 
 
 def _carry_on() -> None:
@@ -71,6 +71,11 @@ class FakeJob:
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Not needed by this service yet."""
         raise NotImplementedError(name, source, media_type)
+
+    def once(self, key: str) -> AbstractContextManager[Once]:
+        """Every effect is a first one."""
+        del key
+        return nullcontext(Once("open"))
 
     def children(self) -> Sequence[ChildResult] | None:
         """There are none."""

@@ -9,7 +9,7 @@ local function forget(r)
   redis.call('ZREM', P .. 'jobs:' .. r.tenant, r.id)
   redis.call('ZREM', P .. 'dead', r.id)
   redis.call('ZREM', P .. 'done', r.id)
-  redis.call('DEL', job_key(r.id), P .. 'events:' .. r.id, P .. 'attempts:' .. r.id, P .. 'kids:' .. r.id)
+  redis.call('DEL', job_key(r.id), P .. 'events:' .. r.id, P .. 'attempts:' .. r.id, P .. 'kids:' .. r.id, P .. 'once:' .. r.id)
 end
 local r = load(ARGV[3])
 if not r or (ARGV[4] ~= '*' and r.tenant ~= ARGV[4]) then return {'unknown'} end
