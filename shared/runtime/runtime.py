@@ -12,8 +12,12 @@ from shared.storage import Storage
 
 
 def worker_name(service: str) -> str:
-    """Names this worker process (a pool's parent) in leases and heartbeats: service, host, pid."""
-    return f"{service}@{socket.gethostname()}:{os.getpid()}"
+    """Names this worker process (a pool's parent) in leases and heartbeats: service, host, pid, and this start of it.
+
+    Without the last, a container that is restarted (host and pid as before, its children's pids, too) would find its predecessor's
+    jobs among its own, take them for its busy children's, and renew their leases for ever.
+    """
+    return f"{service}@{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
 
 
 @dataclass
