@@ -180,9 +180,9 @@ def spawn(parent: str, token: int, children: Iterable[tuple[int, Sequence[Arg]]]
     return Call("spawn", tuple(args), _state)
 
 
-def suspend(parent: str, token: int, *, total: int, weight: float, on_failure: ChildPolicy) -> Call[State]:
+def suspend(parent: str, token: int, *, total: int, weight: float, on_failure: ChildPolicy, artifacts: str = "[]") -> Call[State]:
     """All children are made; sleep until they are done. Raises StaleTokenError."""
-    return Call("suspend", (parent, token, total, weight, on_failure), _state)
+    return Call("suspend", (parent, token, total, weight, on_failure, artifacts), _state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def _wake_if_settled(job: Job) -> Step:
 
 
 def _is_late(job: Job, now: int) -> bool:
-    return job.state is State.QUEUED and job.attempt == 0 and job.expires_at is not None and job.expires_at <= now
+    return job.state is State.QUEUED and not job.started and job.expires_at is not None and job.expires_at <= now
 
 
 def _claim(job: Job, claim: Claim, now: int) -> Step:

@@ -9,12 +9,11 @@ import json
 import os
 import shutil
 import signal
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -22,22 +21,19 @@ from pydantic import ValidationError
 from shared import telemetry
 from shared.contracts.base import Artifact
 from shared.contracts.envelope import Envelope
-from shared.errors import StaleTokenError, UnavailableError
+from shared.errors import StaleTokenError
 from shared.job import FanOut
 from shared.ledger import calls, dead, ids
-from shared.ledger.calls import Call
 from shared.ledger.record import JobRecord
 from shared.logging import bind
 from shared.runtime import fanout, outcome
 from shared.runtime.handle import JobHandle
 from shared.runtime.outcome import Failed, FannedOut, Lost, Outcome, Stopped, Succeeded
+from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
 from shared.service import Handler
 
 log = structlog.get_logger()
-T = TypeVar("T")
-PATIENCE = 60.0
-"""Seconds to wait for a ledger that is being restarted before an outcome is given up and the job left to its rescue."""
 
 
 def run(runtime: Runtime, handler: Handler, kind: str, payload: Any, pid: int) -> None:
@@ -160,14 +156,14 @@ def leave() -> None:
 
 def settle(runtime: Runtime, record: JobRecord, artifacts: Sequence[Artifact], ended: Outcome) -> None:
     """Tell the ledger how it ended: one clause per outcome."""
+    made = json.dumps([artifact.model_dump() for artifact in artifacts])
     try:
         match ended:
             case Succeeded(result):
-                made = json.dumps([artifact.model_dump() for artifact in artifacts])
                 patiently(runtime, calls.succeed(record.id, record.token, result.model_dump_json(by_alias=True), made))
                 log.info("attempt_succeeded")
             case FannedOut(fan_out):
-                fanout.spawn(runtime, record, fan_out)
+                fanout.spawn(runtime, record, fan_out, made)
             case Failed():
                 _settle_failure(runtime, record, ended)
             case Stopped():
@@ -191,17 +187,3 @@ def _settle_failure(runtime: Runtime, record: JobRecord, failed: Failed) -> None
         log.error("attempt_failed", state=state, detail=failed.error.get("detail"), exc_info=failed.cause)
     else:
         log.warning("attempt_failed", state=state, detail=failed.error.get("detail"))
-
-
-def patiently(runtime: Runtime, call: Call[T], *, patience: float = PATIENCE, sleep: Callable[[float], None] = time.sleep) -> T:
-    """Run a call, waiting out a ledger that is being restarted. Repeating is safe: every write carries token or nonce."""
-    deadline, pause = time.monotonic() + patience, 0.1
-    while True:
-        try:
-            return runtime.ledger.run(call)
-        except UnavailableError as error:
-            if time.monotonic() >= deadline:
-                raise
-            log.warning("ledger_awaited", detail=str(error))
-            sleep(pause)
-            pause = min(pause * 2, 2.0)

@@ -11,6 +11,7 @@ from shared.ledger import calls
 from shared.ledger.calls import Arg, NewJob
 from shared.ledger.record import JobRecord
 from shared.runtime.outcome import Failed
+from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
 
 log = structlog.get_logger()
@@ -18,8 +19,11 @@ AT_ONCE = 50
 """Children made by one script: few enough not to hold the ledger up, many enough not to be slow."""
 
 
-def spawn(runtime: Runtime, record: JobRecord, fan_out: FanOut) -> None:
-    """Make the children, then put the parent to sleep. Safe to repeat after a crash: a child's id is its parent's and its index."""
+def spawn(runtime: Runtime, record: JobRecord, fan_out: FanOut, artifacts: str) -> None:
+    """Make the children, then put the parent to sleep; `artifacts` (JSON) is what it published so far.
+
+    Safe to repeat after a crash: a child's id is its parent's and its index.
+    """
     chunk: list[tuple[int, Sequence[Arg]]] = []
     total, weight = 0, 0.0
     with telemetry.step("spawn children"):
@@ -27,11 +31,13 @@ def spawn(runtime: Runtime, record: JobRecord, fan_out: FanOut) -> None:
             chunk.append((index, _fields(runtime, record, index, child)))
             total, weight = total + 1, weight + child.weight
             if len(chunk) == AT_ONCE:
-                runtime.ledger.run(calls.spawn(record.id, record.token, chunk))
+                patiently(runtime, calls.spawn(record.id, record.token, chunk))
                 chunk = []
         if chunk:
-            runtime.ledger.run(calls.spawn(record.id, record.token, chunk))
-        runtime.ledger.run(calls.suspend(record.id, record.token, total=total, weight=weight, on_failure=fan_out.on_failure))
+            patiently(runtime, calls.spawn(record.id, record.token, chunk))
+        patiently(
+            runtime, calls.suspend(record.id, record.token, total=total, weight=weight, on_failure=fan_out.on_failure, artifacts=artifacts)
+        )
     log.info("children_spawned", children=total)
 
 

@@ -7,7 +7,7 @@ local resumed = r.state == 'running' and r.wait == 'woken'
 if not (r.state == 'running' and r.nonce == nonce) then -- else: the same call, sent again after a lost answer
   if r.state == 'queued' then
     if r.run_at > NOW then count('early_dropped'); return {'early'} end
-    if r.attempt == 0 and r.expires ~= 0 and r.expires <= NOW then
+    if r.started == 0 and r.expires ~= 0 and r.expires <= NOW then
       terminate(r, 'expired', '{"reason":"not started by expires_at"}')
       return {'expired'}
     end

@@ -17,7 +17,7 @@ end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', int(NOW), 'LIMIT', 0, most)) do
   local r = load(id)
   redis.call('ZREM', P .. 'deadlines', id)
-  if r and r.state == 'queued' and r.attempt == 0 then
+  if r and r.state == 'queued' and r.started == 0 then
     terminate(r, 'expired', '{"reason":"not started by expires_at"}')
     late = late + 1
   end

@@ -1,4 +1,4 @@
--- All children are made: sleep without worker or lease until they are done. ARGV: id, token, total, weight sum, policy (fail|count)
+-- All children are made: sleep without worker or lease until they are done. ARGV: id, token, total, weight sum, policy (fail|count), artifacts so far (JSON)
 local r = load(ARGV[3])
 if r and r.last == 'suspend' .. ARGV[4] then return {'ok', r.state} end
 if not holds(r, ARGV[4]) then return {'stale'} end
@@ -17,7 +17,7 @@ for index = 0, tonumber(ARGV[5]) - 1 do
   end
 end
 drop_lease(r)
-set(r, 'sealed', '1', 'total', tonumber(ARGV[5]), 'wsum', ARGV[6], 'onfail', ARGV[7], 'ok', ok, 'bad', bad, 'shown', tostring(shown),
+set(r, 'sealed', '1', 'total', tonumber(ARGV[5]), 'wsum', ARGV[6], 'onfail', ARGV[7], 'artifacts', ARGV[8], 'ok', ok, 'bad', bad, 'shown', tostring(shown),
   'wait', 'waiting', 'last', 'suspend' .. ARGV[4])
 if ok + bad >= r.total or (bad > 0 and r.onfail == 'fail') then
   set(r, 'wait', 'woken')
