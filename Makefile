@@ -15,6 +15,8 @@ COMPOSE ?= docker compose
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  make %-13s %s\n", names[i], $$2 }' Makefile
+	@echo
+	@echo "  $(BIN)/counterfoil, once one of these has run, submits and follows jobs (counterfoil --help)"
 
 up: $(VENV)/.home  ## run everything on this machine, in the foreground; Ctrl-C stops it
 	@$(BIN)/python -m deploy.embedded $(ARGS)
@@ -68,12 +70,12 @@ $(BIN)/python:
 	@echo "Making the environment $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.home: requirements/home.txt requirements/bootstrap.txt | $(BIN)/python
+$(VENV)/.home: requirements/home.txt requirements/bootstrap.txt deploy/install.py | $(BIN)/python
 	@echo "Installing what the embedded home needs"
 	@$(BIN)/python deploy/install.py home
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/bootstrap.txt | $(BIN)/python
+$(VENV)/.dev: requirements/dev.txt requirements/bootstrap.txt deploy/install.py | $(BIN)/python
 	@echo "Installing what tests and checks need"
 	@$(BIN)/python deploy/install.py dev
 	@touch $@ $(VENV)/.home

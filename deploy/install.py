@@ -7,12 +7,16 @@ install, pip does. Either way every file must match its recorded hash.
 
 import ast
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "requirements"
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "requirements"
+WITH_COMMAND = ("home", "dev", "client")
+"""Rooms that have what the `counterfoil` command needs."""
 
 FROM_PIP = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -83,12 +87,24 @@ def install(room: str) -> int:
     return _run(*quietly, wanted)
 
 
+def write_command(folder: Path, python: str = sys.executable) -> Path:
+    """Put a `counterfoil` that runs this checkout from anywhere into `folder`; pyproject's own scripts come only with a built package."""
+    command = folder / "counterfoil"
+    root = shlex.quote(str(ROOT))
+    # -P: a folder that happens to be called `client` where the command is given must not be taken for ours.
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={root}"${{PYTHONPATH:+:$PYTHONPATH}}" exec {shlex.quote(python)} -P -m client.cli "$@"\n')
+    command.chmod(0o755)
+    return command
+
+
 def main() -> int:
     """Install the room named on the command line."""
     if len(sys.argv) != 2 or not (FOLDER / f"{sys.argv[1]}.txt").exists():  # noqa: PLR2004 - the script and the room
         rooms = ", ".join(sorted(path.stem for path in FOLDER.glob("*.txt")))
         print(f"usage: python deploy/install.py ROOM, one of: {rooms}", file=sys.stderr)
         return 2
+    if sys.argv[1] in WITH_COMMAND:
+        write_command(Path(sys.executable).parent)
     return install(sys.argv[1])
 
 

@@ -22,8 +22,13 @@ from shared.redaction import redactor
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _OWN_HANDLERS = ("celery", "celery.task", "celery.redirected", "uvicorn", "uvicorn.access", "uvicorn.error")
 """Loggers that their libraries give handlers of their own; here everything goes through the root's."""
-_CHATTY = ("amqp", "asyncio", "botocore", "kombu", "PIL", "requests", "urllib3", "uvicorn.access")
-"""They say too much below warning; uvicorn's access lines repeat what the gateway's own say better."""
+_CHATTY = (
+    *("amqp", "asyncio", "botocore", "kombu", "PIL", "pyvips", "requests", "urllib3"),
+    # What these say below warning, our own lines say better: a message came, a job ended, a request was served, a schedule ticked.
+    *("celery.app.trace", "celery.apps.worker", "celery.beat", "celery.worker.consumer.connection", "celery.worker.strategy"),
+    "uvicorn.access",
+)
+"""They say too much below warning."""
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 _FIRST = ("timestamp", "level", "event", "service")
 

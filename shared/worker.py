@@ -116,10 +116,12 @@ def _task(runtime: Runtime, handler: Handler, kind: str) -> Callable[[Any], None
 
 def _connect(app: Celery, life: Lifecycle) -> None:
     # weak=False: Celery keeps weak references to receivers, and nobody else holds these.
+    signals.celeryd_init.connect(life.on_logging, weak=False)  # the worker's first signal, before its first warning
+    signals.setup_logging.connect(life.on_logging, weak=False)  # a receiver at all keeps Celery's own logging away
+    signals.beat_init.connect(life.on_beat, weak=False)
     signals.worker_init.connect(life.on_init, weak=False)
     signals.worker_ready.connect(life.on_ready, weak=False)
     signals.worker_shutting_down.connect(life.on_stop, weak=False)
     signals.worker_process_init.connect(life.on_child, weak=False)
     signals.worker_process_shutdown.connect(life.on_child_stop, weak=False)
-    signals.setup_logging.connect(lambda **_: None, weak=False)  # a receiver at all keeps Celery's own logging away
     app.set_default()

@@ -19,7 +19,7 @@ from deploy.embedded.home import read_runtime
 from deploy.embedded.settings import EmbeddedSettings
 
 PATIENCE = 120.0
-"""Seconds that a start may take; it takes about 5."""
+"""Seconds that a start may take; it takes about 10 on two slow cores."""
 STOP = 20.0
 """Seconds that stopping may take; the supervisor promises 15."""
 LOOK = 0.2
@@ -60,8 +60,7 @@ def ensure_up(console: Console, *, keep: bool = False) -> Iterator[Home]:
         return
     process = _start(settings, keep=keep)
     try:
-        with console.status("Starting Counterfoil…"):
-            url = _await(process, settings)
+        url = _await(process, settings, console)
         yield _home(settings, url, started=True)
     finally:
         if not keep:
@@ -104,16 +103,20 @@ def _start(settings: EmbeddedSettings, *, keep: bool) -> subprocess.Popen[bytes]
         )
 
 
-def _await(process: subprocess.Popen[bytes], settings: EmbeddedSettings) -> str:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            said = _log(settings).read_text(encoding="utf-8", errors="replace").strip()
-            raise NotUpError(f"Counterfoil did not start:\n{said or 'it said nothing'}")
-        runtime = read_runtime(settings.home)
-        if runtime.get("pid") == process.pid and runtime.get("ready") and _ready(str(runtime["gateway_url"])):
-            return str(runtime["gateway_url"])
-        time.sleep(LOOK)
+def _await(process: subprocess.Popen[bytes], settings: EmbeddedSettings, console: Console) -> str:
+    began = time.monotonic()
+    with console.status("Starting Counterfoil …") as shown:
+        while time.monotonic() - began < PATIENCE:
+            if process.poll() is not None:
+                said = _log(settings).read_text(encoding="utf-8", errors="replace").strip()
+                raise NotUpError(f"Counterfoil did not start:\n{said or 'it said nothing'}")
+            runtime = read_runtime(settings.home)
+            if runtime.get("pid") == process.pid and runtime.get("ready") and _ready(str(runtime["gateway_url"])):
+                console.print(f"Counterfoil is up, after {time.monotonic() - began:.0f} s.", highlight=False)
+                return str(runtime["gateway_url"])
+            if waiting := ", ".join(runtime.get("waiting") or ()):
+                shown.update(f"Starting Counterfoil: waiting for {waiting} …")
+            time.sleep(LOOK)
     raise NotUpError(f"Counterfoil is not ready after {PATIENCE:.0f} s; the logs are in {settings.home / 'logs'}.")
 
 

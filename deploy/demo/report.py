@@ -1,5 +1,6 @@
 """What the demo prints at its end: the jobs, the files, a trace, and where to look further."""
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def where_to_look(console: Console, home: Home, output: Path, *, stays_up: bool)
         ("files", str(output)),
         ("API", f"{home.url}/docs"),
         ("mails", f"{home.mail_url}  (as files: {home.folder / 'mail' / 'messages'})" if home.mail_url else ""),
-        ("a trace", "counterfoil trace JOB  (python -m client.cli trace JOB)"),
+        ("a trace", f"{Path(sys.executable).with_name('counterfoil')} trace JOB"),
     ]
     for name, value in lines:
         if value:

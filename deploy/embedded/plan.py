@@ -5,16 +5,11 @@ The services come from the contracts, so a new one needs no edit here.
 
 import os
 import sys
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from deploy.embedded import ledger_server, ports
+from deploy.embedded import answers, ledger_server, ports
 from deploy.embedded.settings import EmbeddedSettings
 from deploy.embedded.spec import Spec, Stage
 from shared.contracts.registry import contracts
@@ -90,28 +85,12 @@ def environment(settings: EmbeddedSettings, places: Places, env: Mapping[str, st
     }
 
 
-def _answers_http(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
-            return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's OK
-    except OSError:
-        return False
-
-
-def _answers_redis(url: str) -> bool:
-    try:
-        with redis.Redis.from_url(url, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
-            return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
 def _ledger(settings: EmbeddedSettings, places: Places) -> Iterator[Spec]:
     if not settings.redis_url:
         folder = _ledger_folder(settings)
         server = ledger_server.choose(folder, settings.ledger_server)
         config = ledger_server.write_config(folder, port=places.ledger_port, fsync=settings.ledger_fsync)
-        yield Spec("ledger", (server.path, str(config)), stage=Stage.LEDGER, answers=lambda: _answers_redis(places.ledger))
+        yield Spec("ledger", (server.path, str(config)), stage=Stage.LEDGER, answers=lambda: answers.redis(places.ledger))
 
 
 def _gateway(settings: EmbeddedSettings, places: Places, env: Mapping[str, str]) -> Iterator[Spec]:
@@ -130,29 +109,28 @@ def _gateway(settings: EmbeddedSettings, places: Places, env: Mapping[str, str])
     )
     # An event stream has no end of its own: it is cut, and its reader resumes after its last event.
     limits = ("--timeout-graceful-shutdown", "5", "--log-level", settings.log_level)
-    yield Spec("gateway", (PYTHON, *serve, *limits), env, answers=lambda: _answers_http(f"{places.gateway}/readyz"))
+    yield Spec("gateway", (PYTHON, *serve, *limits), env, answers=lambda: answers.http(f"{places.gateway}/readyz"))
 
 
 def _catcher(settings: EmbeddedSettings, places: Places, env: Mapping[str, str]) -> Iterator[Spec]:
     if not settings.smtp_url:
         listen = ("--smtp-port", str(places.smtp_port), "--http-port", str(places.mail_port))
-        yield Spec("catcher", (PYTHON, "-m", "deploy.catcher", *listen), env)
+        yield Spec(
+            "catcher", (PYTHON, "-m", "deploy.catcher", *listen), env, answers=lambda: answers.http(places.mail), title="mail catcher"
+        )
 
 
-def _service(name: str, settings: EmbeddedSettings, env: Mapping[str, str]) -> Iterator[Spec]:
-    celery = (PYTHON, "-m", "celery", "--quiet", "-A", f"services.{name}.app")
-    beat = settings.home / "beat"
-    beat.mkdir(exist_ok=True)
-    # Gossip and mingling tell workers of each other; here the ledger does. Events (-E) are for Flower.
-    alone = ("-E", "--without-gossip", "--without-mingle")
-    yield Spec(f"{name}-worker", (*celery, "worker", "-n", f"{name}@%h", *alone, "--loglevel", settings.log_level), env)
-    yield Spec(f"{name}-beat", (*celery, "beat", "--schedule", str(beat / name), "--loglevel", settings.log_level), env)
+def _service(name: str, places: Places, env: Mapping[str, str]) -> Iterator[Spec]:
+    start, app = (PYTHON, "-m", "shared.start"), f"services.{name}.app"
+    ledger = os.environ.get(f"{name.upper()}_REDIS_URL") or places.ledger
+    yield Spec(f"{name}-worker", (*start, "worker", app), env, answers=answers.worker(ledger, name), title=name)
+    yield Spec(f"{name}-beat", (*start, "beat", app), env, stage=Stage.SCHEDULES)
 
 
 def processes(settings: EmbeddedSettings, places: Places, mark: str, services: Iterable[str] | None = None) -> list[Spec]:
     """Every process of the home, in the order in which they are shown."""
     env = environment(settings, places, os.environ)
-    rooms = [spec for name in (contracts() if services is None else services) for spec in _service(name, settings, env)]
+    rooms = [spec for name in (contracts() if services is None else services) for spec in _service(name, places, env)]
     return [
         Spec("guard", (PYTHON, "-m", "deploy.embedded.guard", mark), stage=Stage.GUARD),
         *_ledger(settings, places),

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ def _runtime(settings: EmbeddedSettings, places: Places) -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "ready": False,
+        "waiting": [],
         "started_at": datetime.now(UTC).isoformat(),
         "gateway_url": places.gateway,
         "redis_url": places.ledger,
@@ -59,13 +60,20 @@ async def _run(settings: EmbeddedSettings, console: Console, plan: Plan) -> None
         runtime["processes"] = {child.spec.name: {"pid": child.pid, "starts": child.starts} for child in supervisor.children}
         write_runtime(settings.home, runtime)
 
+    def waiting(titles: Sequence[str]) -> None:
+        if titles and list(titles) != runtime["waiting"]:
+            console.say(f"  waiting for {', '.join(titles)} …")
+        runtime["waiting"] = list(titles)
+        note()
+
     def ready() -> None:
         runtime["ready"] = True
         note()
         console.say(banner(settings, places), GREEN)
 
     specs = plan(settings, places, run)
-    supervisor = Supervisor(specs, mark=run, root=ROOT, logs=settings.home / "logs", console=console, on_ready=ready, on_change=note)
+    logs = settings.home / "logs"
+    supervisor = Supervisor(specs, mark=run, root=ROOT, logs=logs, console=console, on_waiting=waiting, on_ready=ready, on_change=note)
     console.say(f"Starting {len(specs)} processes; data in {settings.home}")
     await supervisor.run()
     runtime |= {"pid": None, "ready": False}

@@ -14,6 +14,8 @@ class Stage(IntEnum):
     GUARD = 0
     LEDGER = 1
     ROOMS = 2
+    SCHEDULES = 3
+    """Beats: the home is ready without them, and their first tick is minutes away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Spec:
     stage: Stage = Stage.ROOMS
     answers: Callable[[], bool] | None = None
     """True once the process serves. Called from a thread; must not raise and must end within a few seconds."""
+    title: str = ""
+    """What people call it while they wait for it; empty: its name."""
 
     @property
     def is_guard(self) -> bool:

@@ -13,15 +13,21 @@ from deploy.embedded.leftovers import end_marked
 from deploy.embedded.logs import Console, Log
 from deploy.embedded.spec import Spec, Stage
 
-PATIENCE = {Stage.ROOMS: 10.5, Stage.LEDGER: 1.5, Stage.GUARD: 0.3}
+PATIENCE = {Stage.SCHEDULES: 0.5, Stage.ROOMS: 10.0, Stage.LEDGER: 1.5, Stage.GUARD: 0.3}
 """Seconds each stage may take to end before it is killed: 12.3 in all, of the 15 that stopping may take."""
 LATE = 60.0
 """Seconds after which a start that is not ready yet is remarked on."""
 LOOK = 0.1
+SETTLE = 8.0
+"""Seconds from ready to the start of the schedules: the first jobs have the processors to themselves."""
 
 
 class Supervisor:
-    """Owns the children. `on_ready` is called once, when every process answers; `on_change` at every start and death of one."""
+    """Owns the children.
+
+    `on_waiting` is called with the titles of what does not answer yet, whenever they change; `on_ready` once, when all answer but the
+    schedules, which start after it; `on_change` at every start and death of a process.
+    """
 
     def __init__(
         self,
@@ -31,11 +37,13 @@ class Supervisor:
         root: Path,
         logs: Path,
         console: Console,
+        on_waiting: Callable[[Sequence[str]], None] = lambda _: None,
         on_ready: Callable[[], None] = lambda: None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._mark = mark
         self._console = console
+        self._on_waiting = on_waiting
         self._on_ready = on_ready
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -76,19 +84,32 @@ class Supervisor:
     async def _up(self) -> None:
         late = asyncio.get_running_loop().call_later(LATE, self._remark_on_lateness)
         try:
-            for stage in Stage:
-                for child in self._in(stage):
-                    self._tasks[child.spec.name] = asyncio.create_task(child.run())
-                for child in self._in(stage):
-                    await self._until_it_answers(child)
+            for stage in (Stage.GUARD, Stage.LEDGER, Stage.ROOMS):
+                self._start(stage)
+                await self._until_all_answer(self._in(stage))
             self._on_ready()
         finally:
             late.cancel()
+        await asyncio.sleep(SETTLE)
+        self._start(Stage.SCHEDULES)
 
-    async def _until_it_answers(self, child: Child) -> None:
+    def _start(self, stage: Stage) -> None:
+        for child in self._in(stage):
+            self._tasks[child.spec.name] = asyncio.create_task(child.run())
+
+    async def _until_all_answer(self, children: Sequence[Child]) -> None:
+        waiting = {child.spec.title or child.spec.name: child for child in children if child.spec.answers is not None}
+        async with asyncio.TaskGroup() as looks:
+            for title, child in tuple(waiting.items()):
+                looks.create_task(self._until_it_answers(title, child, waiting))
+
+    async def _until_it_answers(self, title: str, child: Child, waiting: dict[str, Child]) -> None:
         answers = child.spec.answers
+        self._on_waiting(tuple(waiting))
         while answers is not None and not await asyncio.to_thread(answers):  # noqa: ASYNC110 - readiness elsewhere sends no event
             await asyncio.sleep(LOOK)
+        del waiting[title]
+        self._on_waiting(tuple(waiting))
 
     def _remark_on_lateness(self) -> None:
         self._console.warn(f"Not everything answers after {LATE:.0f} s; still trying. The log files say why.")

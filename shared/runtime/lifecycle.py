@@ -31,10 +31,17 @@ class Lifecycle:
         self._level = log_level
         self._keeper: Keeper | None = None
 
+    def on_logging(self, **_: Any) -> None:
+        """Celery is about to set up logging: ours instead, in a worker's parent and in Beat."""
+        configure(self._runtime.service.name, self._level)
+
+    def on_beat(self, sender: Any, **_: Any) -> None:
+        """Beat, about to keep time."""
+        log.info("beat_ready", schedules=sorted(sender.app.conf.beat_schedule))
+
     def on_init(self, **_: Any) -> None:
         """The parent, before it forks: take a name, refuse a ledger that would forget."""
         self._runtime.worker = worker_name(self._runtime.service.name)
-        configure(self._runtime.service.name, self._level)
         refuse_eviction(self._runtime)
         if self._runtime.service.preflight is not None:
             self._runtime.service.preflight()
