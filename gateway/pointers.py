@@ -13,6 +13,8 @@ from gateway.problems import Problem
 
 MOST = 50
 """Errors listed at most: a mailing with 100,000 wrong addresses is told of the first fifty."""
+LONGEST = 200
+"""Characters of a pointer in the sentence; the list below it has the whole."""
 CONSIDERED = 1_000
 """Errors looked at, at most: the event loop has more to do."""
 
@@ -42,7 +44,7 @@ def validation_problem(errors: Sequence[ErrorDetails] | Sequence[Any], value: An
     kept = list(listed.values())
     first = kept[0]
     where = first["pointer"].removeprefix("/") or "the body"
-    detail = f"{where}: {first['message']}"
+    detail = f"{where if len(where) <= LONGEST else where[:LONGEST] + '…'}: {first['message']}"
     if len(kept) > 1:
         detail += f" (and {'at least ' if len(errors) > CONSIDERED else ''}{len(kept) - 1} more)"
     return Problem("invalid-request", detail, errors=kept[:MOST])
