@@ -1,1 +1,1 @@
-"""tests/e2e."""
+"""The whole system, driven by HTTP only."""
