@@ -163,13 +163,17 @@ class AsyncLedger(_Address):
             await self.redis.connection_pool.release(connection)
         for i, reply in enumerate(replies):
             if isinstance(reply, NoScriptError):
-                replies[i] = await self._execute(*self.command(calls[i], by_digest=False))
+                replies[i] = await self._in_full(calls[i])
             elif isinstance(reply, redis.ConnectionError | redis.BusyLoadingError):
                 replies[i] = UnavailableError("ledger", f"{self.service}'s ledger does not answer ({type(reply).__name__})")
         return replies
 
-    async def _execute(self, *command: Any) -> Any:
-        return await self.redis.execute_command(*command)
+    async def _in_full(self, call: Call[Any]) -> Any:
+        """Run a call whose script the server does not know yet; its error is its own, not that of the calls that travelled with it."""
+        try:
+            return await self.redis.execute_command(*self.command(call, by_digest=False))
+        except redis.ResponseError as error:
+            return error
 
     async def close(self) -> None:
         """Close the connections."""
