@@ -99,10 +99,11 @@ class Publisher:
                     unique=_unique(who.tenant, command),
                     unique_ttl=command.options.unique_ttl if command.options.unique_mode == "ttl" else 0,
                     cap=self._max_queued,
+                    tenant_cap=who.limits.live_jobs or 0,
                 )
             )
-            if answer.word == "accepted" and not desk.bus.rings_here:
-                await self._ring(desk)
+            if answer.word == "accepted":
+                desk.postman.call()
         if blob is not None and answer.word != "accepted":
             await asyncio.to_thread(desk.storage.delete, blob.key)
         if answer.word == "accepted":
@@ -131,13 +132,6 @@ class Publisher:
             max_attempts=options.max_attempts,
         )
 
-    async def _ring(self, desk: Desk) -> None:
-        """Publish what waits in the outbox, where the broker is another server; a publish that fails is the reconciler's to mend."""
-        for job_id in await desk.ledger.run(calls.outbox(8)):
-            record = await desk.ledger.run(calls.read(job_id))
-            if record is not None and not record.done:
-                await asyncio.to_thread(desk.bus.ring, record)
-
     async def _stored(self, desk: Desk, job_id: str, request: str) -> Blob:
         return await asyncio.to_thread(desk.storage.put, f"jobs/{job_id}/request.json", request.encode(), "application/json")
 
@@ -150,6 +144,8 @@ class Publisher:
             case "unique":
                 detail = f"the job {answer.detail} has this unique_key and is not done"
                 raise Problem("unique-conflict", detail, extra={"job": answer.detail})
+            case "quota":
+                raise Problem("quota-exceeded", f"{answer.detail} jobs of this tenant are not done; that is as many as this key may have")
             case "full":
                 raise Problem("queue-full", f"{answer.detail} jobs of {desk.contract.name} wait already; try again later")
             case _:

@@ -12,6 +12,7 @@ from celery import Celery, signals
 from celery.schedules import crontab
 from kombu.entity import Exchange, Queue
 
+from shared import rabbit
 from shared.bus import DAY, queue_names, transport_options
 from shared.errors import SettingsError
 from shared.runtime import attempt, beat, intake, upkeep
@@ -26,10 +27,11 @@ def make_app(service: Service) -> Celery:
     runtime = Runtime(service)
     handlers = {**service.handlers, **upkeep.handlers(runtime)}
     refuse_mismatch(service, handlers)
+    runtime.handlers = handlers
     app = Celery(service.name, broker=service.settings.broker_url, set_as_current=False)
     app.conf.update(settings(service, runtime))
     for kind, handler in handlers.items():
-        app.task(name=kind, Request=intake.request(runtime), typing=False)(_task(runtime, handler, kind))
+        app.task(name=kind, bind=True, Request=intake.request(runtime), typing=False)(_task(runtime, handler, kind))
     _connect(app, Lifecycle(runtime, PlatformSettings().log_level))
     return app
 
@@ -59,16 +61,17 @@ def settings(service: Service, runtime: Runtime) -> dict[str, Any]:
         "task_reject_on_worker_lost": False,  # the ledger counts crashes; Celery's own redelivery loops without end
         "task_acks_on_failure_or_timeout": True,
         "worker_prefetch_multiplier": 1,
-        # Without it a busy worker hoards the next message, and an urgent one waits behind it.
+        # Without it a busy worker hoards the next message, and an urgent one waits behind it. On RabbitMQ `Turns` does the same.
         "worker_disable_prefetch": on_redis,
         "broker_transport": intake.redis_transport(runtime) if broker.startswith(("redis://", "rediss://")) else None,
         "broker_transport_options": transport_options(broker),
         "visibility_timeout": DAY,
+        "broker_heartbeat": 20,  # RabbitMQ: a broker behind a cut cable would keep a live worker deaf for four minutes
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         # A lost broker connection is no reason to stop work that the ledger protects.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "task_queues": [_queue(name, service.name, on_redis=on_redis) for name in queue_names(service.name)],
+        "task_queues": [_queue(name, service.name, broker) for name in queue_names(service.name)],
         "task_default_queue": service.name,
         "task_create_missing_queues": False,
         "worker_consumer": intake.consumer(runtime),
@@ -93,12 +96,8 @@ def settings(service: Service, runtime: Runtime) -> dict[str, Any]:
     }
 
 
-def _queue(name: str, service: str, *, on_redis: bool) -> Queue:
-    if on_redis:
-        return Queue(name, Exchange(""), routing_key=name)
-    # Quorum queues survive a broker's crash; what the broker itself gives up on goes to the service's dead-letter queue.
-    arguments = {"x-queue-type": "quorum", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"{service}.dlq"}
-    return Queue(name, Exchange(""), routing_key=name, queue_arguments=arguments)
+def _queue(name: str, service: str, broker: str) -> Queue:
+    return rabbit.queue(name, service) if rabbit.is_rabbit(broker) else Queue(name, Exchange(""), routing_key=name)
 
 
 def _cron(line: str) -> crontab:
@@ -106,9 +105,10 @@ def _cron(line: str) -> crontab:
     return crontab(minute=minute, hour=hour, day_of_month=day_of_month, month_of_year=month_of_year, day_of_week=day_of_week)
 
 
-def _task(runtime: Runtime, handler: Handler, kind: str) -> Callable[[Any], None]:
-    def task(payload: Any = None, *_: Any, **__: Any) -> None:
-        attempt.run(runtime, handler, kind, payload, os.getpid())
+def _task(runtime: Runtime, handler: Handler, kind: str) -> Callable[..., None]:
+    def task(self: Any, payload: Any = None, *_: Any, **__: Any) -> None:
+        queue = str((self.request.delivery_info or {}).get("routing_key") or "")
+        attempt.run(runtime, kind, payload, queue=queue, pid=os.getpid())
 
     task.__doc__ = handler.__doc__
     return task

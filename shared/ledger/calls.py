@@ -87,13 +87,22 @@ class NewJob:
         return [item for name, value in known.items() if value not in (None, "") for item in (name, value)]
 
 
-def accept(job: NewJob, *, idempotency: tuple[str, str] | None = None, unique: str = "", unique_ttl: int = 0, cap: int = 0) -> Call[Answer]:
+def accept(
+    job: NewJob,
+    *,
+    idempotency: tuple[str, str] | None = None,
+    unique: str = "",
+    unique_ttl: int = 0,
+    cap: int = 0,
+    tenant_cap: int = 0,
+) -> Call[Answer]:
     """Accept a job. `idempotency` is (tenant-scoped key, hex hash of the body).
 
-    Answers: accepted (id), replayed (id, or the JSON of a remembered problem), mismatch, unique (the holder's id), full (depth).
+    Answers: accepted (id), replayed (id, or the JSON of a remembered problem), mismatch, unique (the holder's id), full (depth),
+    quota (the tenant's live jobs).
     """
     key, digest = idempotency or ("", "")
-    head: list[Arg] = [job.id, key, digest, IDEMPOTENCY_TTL, unique, unique_ttl, cap]
+    head: list[Arg] = [job.id, key, digest, IDEMPOTENCY_TTL, unique, unique_ttl, cap, tenant_cap]
     return Call("accept", (*head, *job.fields()), _answer)
 
 
@@ -102,14 +111,14 @@ def remember(key: str, digest: str, answer: str) -> Call[Answer]:
     return Call("remember", (key, digest, IDEMPOTENCY_TTL, answer), _answer)
 
 
-def claim(job_id: str, *, worker: str, pid: int, lease_ms: int, nonce: str) -> Call[JobRecord | Answer]:
-    """Claim a job: its record, or the word that says why this doorbell is to be ignored."""
+def claim(job_id: str, *, worker: str, pid: int, lease_ms: int, nonce: str, queue: str = "") -> Call[JobRecord | Answer]:
+    """Claim the job whose turn it is in `queue` ('': this very job): its record, or the word why this doorbell is to be ignored."""
 
     def parse(reply: Any) -> JobRecord | Answer:
-        record = JobRecord.parse(job_id, reply[1]) if reply[0] == "claimed" else None
+        record = JobRecord.parse(reply[2], reply[1]) if reply[0] == "claimed" else None
         return record or _answer(reply)
 
-    return Call("claim", (job_id, worker, pid, lease_ms, nonce), parse)
+    return Call("claim", (job_id, worker, pid, lease_ms, nonce, queue), parse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +216,11 @@ def reconcile(worker: str, *, budget: int, most: int, depths: Mapping[str, int])
 def outbox(most: int = 100) -> Call[list[str]]:
     """Take ids whose doorbell is still to be published (only where the broker is another server)."""
     return Call("outbox", (most,), list)
+
+
+def unsent(job_ids: Sequence[str]) -> Call[Answer]:
+    """Back to the front of the outbox with what the broker did not take."""
+    return Call("unsent", tuple(job_ids), lambda reply: Answer(reply[0]))
 
 
 def redrive(job_id: str, tenant: str, *, request: str = "", bell: str = "") -> Call[Answer]:

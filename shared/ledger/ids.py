@@ -46,6 +46,11 @@ def new(service: str) -> str:
     return f"{service}_{ulid()}"
 
 
+def of_digest(service: str, digest: bytes) -> str:
+    """An id for what is told by its bytes alone: the same `digest` (16 bytes or more) is the same id."""
+    return f"{service}_{_encode(int.from_bytes(digest[:16]), 26)}"
+
+
 def service_of(job_id: str) -> str:
     """The service that a job id belongs to: that is where to look it up."""
     return job_id.partition("_")[0]

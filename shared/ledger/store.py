@@ -42,9 +42,11 @@ def once_more() -> Retry:
 
 @cache
 def source(script: str) -> str:
-    """A script's text, with what every script stands on in front of it."""
+    """A script's text, with what every script stands on in front of it, and what it asks for in its first line (`-- with forget`)."""
     folder = files("shared.ledger") / "scripts"
-    return (folder / "lib.lua").read_text() + (folder / f"{script}.lua").read_text()
+    own = (folder / f"{script}.lua").read_text()
+    more = own.partition("\n")[0].removeprefix("-- with ").split() if own.startswith("-- with ") else []
+    return "".join((folder / f"{name}.lua").read_text() for name in ("lib", *more)) + own
 
 
 @cache

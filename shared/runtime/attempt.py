@@ -31,24 +31,23 @@ from shared.runtime.handle import JobHandle
 from shared.runtime.outcome import Failed, FannedOut, Lost, Outcome, Stopped, Succeeded
 from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
-from shared.service import Handler
 
 log = structlog.get_logger()
 
 
-def run(runtime: Runtime, handler: Handler, kind: str, payload: Any, pid: int) -> None:
-    """Answer one doorbell: everything from the message to the job's next state."""
+def run(runtime: Runtime, kind: str, payload: Any, *, queue: str, pid: int) -> None:
+    """Answer one doorbell from `queue`: everything from the message to the next state of the job whose turn it is."""
     envelope = decode(runtime, kind, payload)
     if envelope is None:
         return
     record = None
     try:
-        record = claim(runtime, envelope, pid)
+        record = claim(runtime, envelope, queue, pid)
         if record is None:
             return
         with observed(runtime, record), workdir(runtime, record) as path:
             job = JobHandle(runtime, record, path)
-            ended = perform(runtime, handler, record, job)
+            ended = perform(runtime, record, job)
             settle(runtime, record, job.artifacts, ended)
     except Exception as error:  # noqa: BLE001 - as below: no failure may leave the job unsettled
         give_up(runtime, envelope, record, error)
@@ -76,10 +75,10 @@ def bury(runtime: Runtime, message: Any, detail: str, *, kind: str = "", pointer
     log.error("message_buried", dead_letter=entry_id, detail=detail)
 
 
-def claim(runtime: Runtime, envelope: Envelope, pid: int) -> JobRecord | None:
+def claim(runtime: Runtime, envelope: Envelope, queue: str, pid: int) -> JobRecord | None:
     """The job's record with a fresh lease and token; None where the ledger says that there is nothing to do."""
     lease_ms = int(runtime.service.policy.lease * 1000)
-    call = calls.claim(envelope.id, worker=runtime.worker, pid=pid, lease_ms=lease_ms, nonce=uuid.uuid4().hex)
+    call = calls.claim(envelope.id, worker=runtime.worker, pid=pid, lease_ms=lease_ms, nonce=uuid.uuid4().hex, queue=queue)
     claimed = patiently(runtime, call)
     if isinstance(claimed, JobRecord):
         return claimed
@@ -111,7 +110,7 @@ def workdir(runtime: Runtime, record: JobRecord) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def perform(runtime: Runtime, handler: Handler, record: JobRecord, job: JobHandle) -> Outcome:
+def perform(runtime: Runtime, record: JobRecord, job: JobHandle) -> Outcome:
     """Typed command in, typed result out; whatever is raised becomes an outcome."""
     command_type = runtime.service.contract.by_kind[record.kind]
     try:
@@ -121,7 +120,7 @@ def perform(runtime: Runtime, handler: Handler, record: JobRecord, job: JobHandl
     if (failed := fanout.failed_children(record)) is not None:
         return failed
     try:
-        answer = handler(command, job)
+        answer = runtime.handlers[record.kind](command, job)
     except Exception as error:  # noqa: BLE001 - the whole point: every failure has an outcome
         return outcome.of(error)
     return FannedOut(answer) if isinstance(answer, FanOut) else Succeeded(answer)

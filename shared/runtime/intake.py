@@ -9,14 +9,17 @@ import binascii
 from queue import Empty
 from typing import Any
 
+from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
+from shared.bus import queue_names
 from shared.runtime import attempt
 from shared.runtime.runtime import Runtime
+from shared.runtime.turns import Turns
 
 SHOWN = 8_192
 """Characters of a malformed message that its dead letter keeps per part: enough to recognise it, too few to fill the ledger."""
@@ -47,9 +50,29 @@ def why_malformed(item: Any) -> str:
 
 
 def consumer(runtime: Runtime) -> type[Consumer]:
-    """Celery's consumer, with the four ways to lose a message turned into dead letters."""
+    """Celery's consumer, with the four ways to lose a message turned into dead letters, and turns where the broker sends ahead."""
 
     class LedgerConsumer(Consumer):  # type: ignore[misc]  # celery is untyped
+        _turns: Turns | None = None
+
+        def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
+            """Called with each new broker connection: what the last one brought is the broker's again, and comes anew."""
+            hand_over = super().create_task_handler(*args, **kwargs)
+            if self._turns is not None:
+                self.hub.on_tick.discard(self._turns.serve)
+            if self.hub is None or self.connection.transport.driver_type != "amqp":
+                return hand_over
+            turns = self._turns = Turns(queue_names(runtime.service.name), free=self._child_is_free, hand_over=hand_over)
+            self.hub.on_tick.add(turns.serve)
+            hold = runtime.service.settings.hold
+            self.hub.call_repeatedly(hold / 4, turns.give_back, hold * 3 / 4)
+            return turns.take
+
+        def _child_is_free(self) -> bool:
+            """Celery counts a request as reserved from its hand-over to its end."""
+            limit: int = getattr(self.controller, "max_concurrency", None) or self.pool.num_processes
+            return len(state.reserved_requests) < limit and state.should_stop is None and state.should_terminate is None
+
         def _bury(self, message: Any, detail: str) -> None:
             received = {"headers": message.headers, "content_type": message.content_type, "body": legible(message.body)}
             kind = message.headers.get("task", "") if isinstance(message.headers, dict) else ""
@@ -77,7 +100,7 @@ def request(runtime: Runtime) -> type[Request]:
     class LedgerRequest(Request):  # type: ignore[misc]  # celery is untyped
         def on_timeout(self, soft: bool, timeout: float) -> None:
             if not soft:
-                runtime.explanations[self.id] = f"it ran over the hard time limit of {timeout:g} seconds"
+                runtime.explanations[self.worker_pid] = f"it ran over the hard time limit of {timeout:g} seconds"
             super().on_timeout(soft, timeout)
 
     return LedgerRequest

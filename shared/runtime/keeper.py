@@ -1,4 +1,4 @@
-"""The worker's parent process keeps its children's jobs: renews leases, notices dead children, delivers cancels, reconciles.
+"""The worker's parent process keeps its children's jobs: renews leases, notices dead children, delivers cancels.
 
 A thread beside Celery's loop. The parent does no domain work, so that no CPU-bound code can starve it; a child's own thread
 could not promise that. Twice a second, because a dead child's job is to be taken back within two.
@@ -13,17 +13,15 @@ import time
 import psutil
 import structlog
 
-from shared.bus import queue_names
 from shared.contracts.states import State
 from shared.errors import StaleTokenError, UnavailableError
 from shared.ledger import calls
 from shared.ledger.calls import Held
+from shared.runtime.reconciler import Reconciler
 from shared.runtime.runtime import Runtime
 
 log = structlog.get_logger()
 BEAT = 0.5
-RECONCILE_EVERY = 1.0
-AT_ONCE = 500
 
 
 def alive(pid: int) -> bool:
@@ -53,10 +51,11 @@ class Keeper(threading.Thread):
         }
         self._asked: dict[tuple[str, int], float] = {}
         self._stopping = threading.Event()
-        self._looked = float("-inf")
+        self._reconciler = Reconciler(runtime)
 
     def run(self) -> None:
         """Beat until told to stop; an unreachable ledger is waited out, for leases are measured by its clock, not ours."""
+        self._reconciler.start()
         while not self._stopping.wait(BEAT):
             try:
                 self.beat()
@@ -66,7 +65,7 @@ class Keeper(threading.Thread):
                 log.exception("heartbeat_failed")
 
     def beat(self) -> list[Held]:
-        """Once: renew, bury the dead, deliver cancels, look."""
+        """Once: renew, bury the dead, deliver cancels."""
         runtime = self._runtime
         lease_ms = int(runtime.service.policy.lease * 1000)
         held = runtime.ledger.run(calls.renew(runtime.worker, lease_ms=lease_ms, info=self._info))
@@ -76,23 +75,7 @@ class Keeper(threading.Thread):
             elif job.state is State.CANCELING:
                 self._press(job)
         self._asked = {key: at for key, at in self._asked.items() if any((job.id, job.token) == key for job in held)}
-        now = time.monotonic()
-        if now - self._looked >= RECONCILE_EVERY:
-            self._looked = now
-            self.reconcile()
-        if not runtime.bus.rings_here:
-            self._deliver()
         return held
-
-    def reconcile(self) -> None:
-        """Take the level-triggered look, unless another worker of this service is at it."""
-        runtime = self._runtime
-        depths = {queue: runtime.bus.depth(queue) for queue in queue_names(runtime.service.name)}
-        look = runtime.ledger.run(
-            calls.reconcile(runtime.worker, budget=runtime.service.policy.retry.crash_budget, most=AT_ONCE, depths=depths)
-        )
-        if look.rescued or look.expired or look.rung_again:
-            log.warning("ledger_reconciled", rescued=look.rescued, expired=look.expired, rung_again=look.rung_again, due=look.due)
 
     def stop(self, grace: float) -> None:
         """Wait for the jobs to end, at most `grace` seconds, renewing on; then give back what is left, uncharged, and end its processes."""
@@ -104,9 +87,10 @@ class Keeper(threading.Thread):
         self._stopping.set()
         for job in held:
             self._give_back(job)
+        self._reconciler.stop()
 
     def _lose(self, job: Held) -> None:
-        why = self._runtime.explanations.pop(job.id, "its process died")
+        why = self._runtime.explanations.pop(job.pid, "its process died")
         log.error("child_lost", job=job.id, pid=job.pid, why=why)
         self._write(calls.lose(job.id, job.token, budget=self._runtime.service.policy.retry.crash_budget, why={"reason": why}))
 
@@ -131,11 +115,3 @@ class Keeper(threading.Thread):
             self._runtime.ledger.run(call)
         except StaleTokenError:
             log.info("job_moved_on")  # it ended by itself in the meantime
-
-    def _deliver(self) -> None:
-        """Publish what the ledger's scripts could not, because the broker is another server."""
-        runtime = self._runtime
-        for job_id in runtime.ledger.run(calls.outbox()):
-            record = runtime.ledger.run(calls.read(job_id))
-            if record is not None and not record.done:
-                runtime.bus.ring(record)

@@ -2,12 +2,13 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from shared.bus import Bus
 from shared.ledger.store import Ledger
-from shared.service import Service
+from shared.service import Handler, Service
 from shared.storage import Storage
 
 
@@ -26,8 +27,10 @@ class Runtime:
 
     service: Service
     worker: str = ""
-    explanations: dict[str, str] = field(default_factory=dict)
-    """Why a job's process is about to die, by job id, where this worker knows (a time limit)."""
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    """Every kind's handler, the platform's own included: a doorbell of one kind may lead to a job of another."""
+    explanations: dict[int, str] = field(default_factory=dict)
+    """Why a child is about to die, by its pid, where this worker knows (a time limit)."""
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -46,7 +46,7 @@ class TellingLedger:
         if call.script in self.raises:
             raise self.raises[call.script]
         flat = [part for field in self.record.items() for part in field]
-        return call.parse(["claimed", flat] if call.script == "claim" else ["ok", "running"])
+        return call.parse(["claimed", flat, call.args[0]] if call.script == "claim" else ["ok", "running"])
 
 
 class House:
@@ -68,8 +68,8 @@ class House:
         storage = SimpleNamespace(read=self._gone)
         service = SimpleNamespace(name="probe", contract=CONTRACT, policy=Policy(), settings=SimpleNamespace(home=self.home))
         bus = SimpleNamespace(bell=lambda *_, **__: "")
-        runtime = SimpleNamespace(service=service, ledger=ledger, storage=storage, bus=bus, worker="w")
-        attempt.run(cast("Runtime", runtime), handler, Act.kind, payload, 17)
+        runtime = SimpleNamespace(service=service, ledger=ledger, storage=storage, bus=bus, worker="w", handlers={Act.kind: handler})
+        attempt.run(cast("Runtime", runtime), Act.kind, payload, queue="probe", pid=17)
         return ledger.told
 
     @staticmethod

@@ -39,13 +39,13 @@ def test_new_job_says_only_what_is_set() -> None:
 
 
 def test_accept_carries_what_its_script_reads() -> None:
-    """Id, idempotency key and digest, their time to live, uniqueness, cap; then the record."""
+    """Id, idempotency key and digest, their time to live, uniqueness, caps; then the record."""
     new = NewJob(ID, "k.k.v1", "acme", "avatar", "{}")
-    call = calls.accept(new, idempotency=("acme:key", "ab12"), unique="acme:k:u", unique_ttl=60, cap=1_000)
+    call = calls.accept(new, idempotency=("acme:key", "ab12"), unique="acme:k:u", unique_ttl=60, cap=1_000, tenant_cap=9)
 
     assert call.script == "accept"
-    assert call.args == (ID, "acme:key", "ab12", 86_400, "acme:k:u", 60, 1_000, *new.fields())
-    assert calls.accept(new).args[:7] == (ID, "", "", 86_400, "", 0, 0)
+    assert call.args == (ID, "acme:key", "ab12", 86_400, "acme:k:u", 60, 1_000, 9, *new.fields())
+    assert calls.accept(new).args[:8] == (ID, "", "", 86_400, "", 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_every_write_of_an_attempt_is_fenced(call: Call[State]) -> None:
 def test_claim_brings_the_record_or_a_reason() -> None:
     """A worker learns from one answer whether to work, and on what."""
     call = calls.claim(ID, worker="w", pid=17, lease_ms=15_000, nonce="n")
-    record = call.parse(["claimed", FLAT])
+    record = call.parse(["claimed", FLAT, ID])
 
     assert isinstance(record, JobRecord)
     assert (ID, State.RUNNING, "acme", 3) == (record.id, record.state, record.tenant, record.token)

@@ -1,6 +1,28 @@
--- L4: compare-and-set to running, with a new fencing token and a lease. ARGV: id, worker, pid, lease ms, nonce
--- The answer is 'claimed' with the whole record, or why the doorbell is to be ignored.
-local id, worker, pid, lease, nonce = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
+-- L4: compare-and-set to running, with a new fencing token and a lease. ARGV: id, worker, pid, lease ms, nonce, queue
+-- A doorbell says that there is work in `queue`, not whose turn it is: the job is the oldest of the tenant that is next. Only where
+-- nothing waits there (or `queue` is '') the doorbell's own id counts, to say why it is to be ignored.
+-- The answer is 'claimed' with the id and the whole record, or the reason.
+local id, worker, pid, lease, nonce, queue = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
+
+local function next_in_turn()
+  for _ = 1, 100 do
+    local turn = redis.call('ZRANGE', P .. 'turn:' .. queue, 0, 0, 'WITHSCORES')
+    if not turn[1] then return nil end
+    local tenant, at = turn[1], tonumber(turn[2])
+    local candidate = redis.call('ZRANGE', line_of(queue, tenant), 0, 0)[1]
+    local found = candidate and load(candidate)
+    if found and (found.state == 'queued' or found.wait == 'woken') then
+      redis.call('HSET', P .. 'turns', queue, int(at))
+      redis.call('ZADD', P .. 'turn:' .. queue, int(at + 1), tenant)
+      return candidate
+    end
+    if candidate then leave_line(queue, tenant, candidate) else redis.call('ZREM', P .. 'turn:' .. queue, tenant) end
+  end
+  return nil
+end
+
+local repeated = load(id)
+if queue ~= '' and not (repeated and repeated.nonce == nonce) then id = next_in_turn() or id end
 local r = load(id)
 if not r then count('unknown_dropped'); return {'unknown'} end
 local resumed = r.state == 'running' and r.wait == 'woken'
@@ -28,4 +50,4 @@ if not (r.state == 'running' and r.nonce == nonce) then -- else: the same call, 
   redis.call('ZADD', P .. 'leases', int(NOW + lease), id)
   redis.call('HSET', P .. 'owned:' .. worker, id, pid)
 end
-return {'claimed', redis.call('HGETALL', job_key(id))}
+return {'claimed', redis.call('HGETALL', job_key(id)), id}

@@ -13,9 +13,9 @@ local RINGS_HERE = ARGV[2] == '1'
 local TERMINAL = {succeeded = true, failed = true, canceled = true, expired = true}
 local FIELDS = {'state', 'epoch', 'attempt', 'errors', 'crashes', 'token', 'tenant', 'queue', 'run_at', 'expires', 'max', 'parent', 'index',
   'weight', 'frac', 'wait', 'sealed', 'total', 'ok', 'bad', 'onfail', 'worker', 'pid', 'lease', 'started', 'nonce', 'last', 'unique',
-  'attempt_started', 'pinged', 'shown', 'wsum'}
+  'attempt_started', 'pinged', 'shown', 'wsum', 'created'}
 local NUMBERS = {epoch = true, attempt = true, errors = true, crashes = true, token = true, run_at = true, expires = true, weight = true,
-  frac = true, total = true, ok = true, bad = true, lease = true, started = true, attempt_started = true, pinged = true, shown = true, wsum = true}
+  frac = true, total = true, ok = true, bad = true, lease = true, started = true, attempt_started = true, pinged = true, shown = true, wsum = true, created = true}
 
 local function int(n) return string.format('%d', n) end
 local function job_key(id) return P .. 'job:' .. id end
@@ -55,6 +55,11 @@ local function emit(r, type_, data)
   count(type_)
 end
 
+-- Jobs of a tenant that are not done; children are their parent's business.
+local function alive(r, by)
+  if r.parent == '' then redis.call('HINCRBY', P .. 'alive', r.tenant, by) end
+end
+
 local function tally(state, by)
   redis.call('HINCRBY', P .. 'states', state, by)
 end
@@ -73,9 +78,25 @@ local function move(r, state)
   set(r, 'state', state)
 end
 
+-- Fairness between tenants (start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996, with every job of the same size): each tenant
+-- has a line of its own per queue, and tenants with a line take turns. A tenant that comes anew starts at the turn under way.
+local function line_of(queue, tenant) return P .. 'line:' .. queue .. ':' .. tenant end
+
+local function queue_up(r, front)
+  -- What has waited its turn already goes by its age, which puts it first.
+  redis.call('ZADD', line_of(r.queue, r.tenant), 'NX', int(front and r.created or NOW), r.id)
+  redis.call('ZADD', P .. 'turn:' .. r.queue, 'NX', redis.call('HGET', P .. 'turns', r.queue) or '0', r.tenant)
+end
+
+local function leave_line(queue, tenant, id)
+  redis.call('ZREM', line_of(queue, tenant), id)
+  if redis.call('EXISTS', line_of(queue, tenant)) == 0 then redis.call('ZREM', P .. 'turn:' .. queue, tenant) end
+end
+
 -- Ring the doorbell: `front` for what has waited its turn already (rescued, woken, given back).
 local function ring(r, front)
   redis.call('ZADD', P .. 'ready:' .. r.queue, int(NOW), r.id)
+  queue_up(r, front)
   if RINGS_HERE then
     local bell = redis.call('HGET', job_key(r.id), 'bell')
     if bell then
@@ -90,7 +111,10 @@ local function ring(r, front)
   end
 end
 
-local function unready(r) redis.call('ZREM', P .. 'ready:' .. r.queue, r.id) end
+local function unready(r)
+  redis.call('ZREM', P .. 'ready:' .. r.queue, r.id)
+  leave_line(r.queue, r.tenant, r.id)
+end
 
 -- The lease is over, one way or the other. `outcome` goes to the attempt log.
 local function drop_lease(r)
@@ -156,13 +180,14 @@ terminate = function(r, state, data)
   redis.call('ZREM', P .. 'due', r.id)
   redis.call('ZREM', P .. 'deadlines', r.id)
   move(r, state)
+  alive(r, -1)
   set(r, 'finished', NOW, 'wait', '', 'run_at', '')
   redis.call('HDEL', job_key(r.id), 'bell', 'nonce')
   if r.unique ~= '' then
     if redis.call('GET', r.unique) == r.id then redis.call('DEL', r.unique) end
     set(r, 'unique', '')
   end
-  redis.call('ZADD', P .. 'done', int(NOW), r.id)
+  if r.parent == '' then redis.call('ZADD', P .. 'done:' .. state, int(NOW), r.id) end -- a child goes when its parent goes
   end_children(r, 'the parent job ended as ' .. state)
   emit(r, state, data)
   if r.parent ~= '' then child_ended(r, state) end
@@ -216,6 +241,7 @@ local function create(id, fields)
   redis.call('HSET', key, 'state', 'queued', 'epoch', 1, 'attempt', 0, 'errors', 0, 'crashes', 0, 'token', 0, 'created', int(NOW), unpack(fields))
   local r = load(id)
   tally('queued', 1)
+  alive(r, 1)
   list(r, 'queued', true)
   if r.parent == '' then redis.call('ZADD', P .. 'jobs:' .. r.tenant, 0, id) end
   return r

@@ -34,6 +34,7 @@ end
 for i = 6, #ARGV, 2 do
   local queue, depth = ARGV[i], tonumber(ARGV[i + 1])
   if depth < 0 then depth = redis.call('LLEN', queue) end
+  if not RINGS_HERE then depth = depth + redis.call('LLEN', P .. 'outbox') end -- what waits to be published is not missing
   local ready = P .. 'ready:' .. queue
   local missing = redis.call('ZCARD', ready) - depth
   local short = 0

@@ -19,7 +19,6 @@ while at <= #ARGV do
     redis.call('HSET', job_key(id), unpack(fields))
     redis.call('HSET', kids, index, 'open')
     redis.call('ZREM', P .. 'dead', id)
-    redis.call('ZREM', P .. 'done', id)
     move(r, 'queued')
     set(r, 'epoch', r.epoch + 1, 'attempt', 0, 'errors', 0, 'crashes', 0, 'started', '', 'frac', '0', 'total', 0, 'ok', 0, 'bad', 0, 'sealed', '')
     redis.call('HDEL', job_key(id), 'finished', 'error', 'reason', 'result')

@@ -1,0 +1,3 @@
+-- The broker did not take these doorbells: they go back to the front of the outbox, in their order. ARGV: ids…
+for i = #ARGV, 3, -1 do redis.call('LPUSH', P .. 'outbox', ARGV[i]) end
+return {'ok'}
