@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.feed import Feed
+from gateway.postman import Postman
 from gateway.problems import Problem
 from gateway.settings import GatewaySettings
 from shared.bus import Bus
@@ -20,6 +21,7 @@ class Desk:
     contract: Contract
     ledger: AsyncLedger
     bus: Bus
+    postman: Postman
     feed: Feed
     storage: Storage
 
@@ -32,7 +34,10 @@ class Ledgers:
         for name, contract in (known or contracts()).items():
             own = settings.service(name)
             ledger = AsyncLedger(own.redis_url, name, rings_here=own.rings_in_ledger)
-            self.desks[name] = Desk(contract, ledger, Bus(name, own), Feed(own.redis_url, ledger.prefix), Storage.at(own.storage_url))
+            bus = Bus(name, own)
+            self.desks[name] = Desk(
+                contract, ledger, bus, Postman(ledger, bus), Feed(own.redis_url, ledger.prefix), Storage.at(own.storage_url)
+            )
 
     def of(self, job_id: str) -> Desk:
         """The desk of the service that `job_id` begins with. Raises Problem 404 where there is none."""
@@ -44,6 +49,7 @@ class Ledgers:
     async def close(self) -> None:
         """Close the connections."""
         for desk in self.desks.values():
+            await desk.postman.close()
             await desk.feed.close()
             await desk.ledger.close()
 

@@ -22,6 +22,7 @@ async def redrive(desk: Desk, record: JobRecord, *, request: str = "") -> JobRec
     answer = await desk.ledger.run(calls.redrive(record.id, record.tenant, request=request, bell=bell))
     if answer.word == "conflict":
         raise Problem("conflict", f"the job is {answer.detail}; only a failed, canceled or expired one can be run again")
+    desk.postman.call()
     fresh = await desk.ledger.run(calls.read(record.id)) if answer.word == "ok" else None
     if fresh is None:
         raise missing(record.id)

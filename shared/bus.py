@@ -7,18 +7,18 @@ tests/unit/test_bus.py holds ours to Celery's own, field by field.
 
 import base64
 import json
-from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from kombu.connection import Connection
-from kombu.exceptions import KombuError
-from kombu.pools import producers
+from kombu.messaging import Producer
 
+from shared import rabbit
 from shared.contracts.base import Blob
 from shared.contracts.options import Priority
-from shared.errors import UnavailableError
 from shared.ledger.record import JobRecord
+from shared.line import Line
 from shared.settings import ServiceSettings
 
 PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
@@ -27,8 +27,6 @@ TAG = "@TAG@"
 DAY = 86_400
 NOT_FOUND = "404"
 """AMQP's word for a queue that nobody declared; kombu's other transports use it too."""
-AGAIN = {"max_retries": 1, "interval_start": 0.2}
-"""One more try, soon: a connection that died while idle is told from a broker that is down. The reconciler has the patience."""
 _EMBED: dict[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 _EMBEDDED = json.dumps(_EMBED)
 _ID = "@ID@"
@@ -48,7 +46,8 @@ def transport_options(url: str) -> dict[str, Any]:
     """The options every process gives its broker connection; the same visibility timeout in all of them, or one redelivers for all.
 
     Redis: a day, because acks are early; the ledger's leases do the rescuing. Sockets time out, for a dead peer must not make a
-    live worker deaf. RabbitMQ: a publish counts only once it is confirmed.
+    live worker deaf. RabbitMQ needs none: `shared.rabbit` asks for confirms itself, many at a time, and kombu's option would have
+    the worker wait for the confirm of each event it sends to dashboards.
     """
     if url.startswith(("redis", "rediss", "sentinel")):
         return {
@@ -59,7 +58,7 @@ def transport_options(url: str) -> dict[str, Any]:
             "health_check_interval": 15,
             "queue_order_strategy": "priority",  # the most urgent queue first, always
         }
-    return {"confirm_publish": True}
+    return {}
 
 
 def message(envelope_json: str, *, kind: str, job_id: str, queue: str) -> str:
@@ -125,78 +124,107 @@ def envelope_text(*, job_id: str, kind: str, epoch: int, tenant: str, request: s
 
 
 class Bus:
-    """A service's connection to its broker. Connects when first used. Raises UnavailableError where the broker does not answer."""
+    """A service's way to its broker, from any thread. Connects when first used. Raises UnavailableError where nobody answers."""
 
     def __init__(self, service: str, settings: ServiceSettings) -> None:
         self.service = service
         self.url = settings.broker_url
         self.rings_here = settings.rings_in_ledger
-
-    @cached_property
-    def _connection(self) -> Any:
-        return Connection(self.url, transport_options=transport_options(self.url), connect_timeout=5)
+        options = transport_options(self.url)
+        # Two, so that whoever asks how the broker fares does not queue behind a batch that is being published.
+        self._out = Line(self.url, service, options, self._declare)
+        self._look = Line(self.url, service, options, self._declare)
 
     def bell(self, envelope_json: str, *, kind: str, job_id: str, queue: str) -> str:
-        """What the ledger's script pushes; '' where the broker is another server and `publish` does it."""
+        """What the ledger's script pushes; '' where the broker is another server and `ring` does it."""
         return message(envelope_json, kind=kind, job_id=job_id, queue=queue) if self.rings_here else ""
 
     def publish(self, envelope_json: str, *, kind: str, job_id: str, queue: str) -> None:
         """Publish one doorbell; returns once the broker has it."""
-        body = json.dumps([[json.loads(envelope_json)], {}, _EMBED])
-        try:
-            with producers[self._connection].acquire(block=True, timeout=5) as producer:
-                producer.publish(
-                    body,
-                    exchange="",
-                    routing_key=queue,
-                    headers=headers(kind, job_id),
-                    content_type="application/json",
-                    content_encoding="utf-8",
-                    delivery_mode=2,
-                    correlation_id=job_id,
-                    retry=True,
-                    retry_policy=AGAIN,
-                )
-        except errors(self._connection) as error:
-            raise UnavailableError("broker", f"{self.service}'s broker does not take messages ({type(error).__name__})") from error
+        self._send([letter(envelope_json, kind=kind, job_id=job_id, queue=queue)])
 
-    def ring(self, record: JobRecord) -> None:
-        """Publish the doorbell of a job that the ledger has."""
-        text = envelope_text(
-            job_id=record.id,
-            kind=record.kind,
-            epoch=record.number("epoch"),
-            tenant=record.tenant,
-            request=record.text("request") or "null",
-            blob=record.text("request_blob"),
-            trace=record.carrier,
-        )
-        self.publish(text, kind=record.kind, job_id=record.id, queue=record.text("queue"))
+    def ring(self, *records: JobRecord) -> None:
+        """Publish the doorbells of jobs that the ledger has; returns once the broker has them all."""
+        self._send([_letter_of(record) for record in records])
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many messages wait in each queue; -1 where the ledger's script counts them itself."""
+        if self.rings_here:
+            return dict.fromkeys(queues, -1)
+        return self._look.ask(lambda connection: {queue: self._depth(connection, queue) for queue in queues})
 
     def depth(self, queue: str) -> int:
-        """How many messages wait in `queue`; -1 where the ledger's script counts them itself."""
-        if self.rings_here:
-            return -1
-        try:
-            self._connection.ensure_connection(timeout=3, **AGAIN)
-            with self._connection.channel() as channel:
-                return int(channel.queue_declare(queue=queue, passive=True).message_count)
-        except errors(self._connection) as error:
-            if str(getattr(error, "reply_code", "")) == NOT_FOUND:
-                return 0  # not declared yet: nothing waits there
-            raise UnavailableError("broker", f"{self.service}'s broker does not answer ({type(error).__name__})") from error
+        """How many messages wait in `queue`; see `depths`."""
+        return self.depths([queue])[queue]
+
+    def fetch_dead(self, keep: Callable[[Any], None], *, most: int = 100) -> int:
+        """Hand what the broker itself gave up on to `keep`, message by message; each is the broker's until `keep` returns."""
+        if self.rings_here or not rabbit.is_rabbit(self.url):
+            return 0
+        return self._look.ask(lambda connection: rabbit.fetch_dead(connection, self.service, keep, most))
 
     def check(self) -> None:
-        """Raise UnavailableError unless the broker answers."""
+        """Raise UnavailableError unless the broker answers now: opening a channel is a round trip."""
+        self._look.ask(lambda connection: connection.channel().close())
+
+    def _send(self, letters: list[rabbit.Letter]) -> None:
+        if letters:
+            self._out.ask(lambda connection: self._publish(connection, letters))
+
+    def _publish(self, connection: Connection, letters: list[rabbit.Letter]) -> None:
+        if rabbit.is_rabbit(self.url):
+            rabbit.publish(connection, letters)
+            return
+        with connection.channel() as channel:
+            producer = Producer(channel, auto_declare=False)
+            for each in letters:
+                producer.publish(**each)
+
+    def _declare(self, connection: Connection) -> None:
+        """Whoever comes first makes RabbitMQ's queues: a message to none of them would vanish without a word."""
+        if rabbit.is_rabbit(self.url):
+            with connection.channel() as channel:
+                for each in (rabbit.dead_queue(self.service), *(rabbit.queue(name, self.service) for name in queue_names(self.service))):
+                    each(channel).declare()
+
+    def _depth(self, connection: Connection, queue: str) -> int:
+        channel = connection.channel()
         try:
-            self._connection.ensure_connection(timeout=3, **AGAIN)
-        except errors(self._connection) as error:
-            raise UnavailableError("broker", f"{self.service}'s broker does not answer ({type(error).__name__})") from error
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)
+        except connection.channel_errors as error:
+            if str(getattr(error, "reply_code", "")) != NOT_FOUND:
+                raise
+            self._declare(connection)  # somebody deleted it
+            return 0
+        finally:
+            channel.close()
 
 
-def errors(connection: Any) -> tuple[type[BaseException], ...]:
-    """What a broker's client raises where the broker does not answer, or not as asked: each transport has its own."""
-    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
+def letter(envelope_json: str, *, kind: str, job_id: str, queue: str) -> rabbit.Letter:
+    """A doorbell for kombu's producer."""
+    return {
+        "body": json.dumps([[json.loads(envelope_json)], {}, _EMBED]),
+        "exchange": "",
+        "routing_key": queue,
+        "headers": headers(kind, job_id),
+        "content_type": "application/json",
+        "content_encoding": "utf-8",
+        "delivery_mode": 2,
+        "correlation_id": job_id,
+    }
+
+
+def _letter_of(record: JobRecord) -> rabbit.Letter:
+    text = envelope_text(
+        job_id=record.id,
+        kind=record.kind,
+        epoch=record.number("epoch"),
+        tenant=record.tenant,
+        request=record.text("request") or "null",
+        blob=record.text("request_blob"),
+        trace=record.carrier,
+    )
+    return letter(text, kind=record.kind, job_id=record.id, queue=record.text("queue"))
 
 
 def blob_json(blob: Blob | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsError
@@ -39,9 +39,19 @@ class ServiceSettings(BaseSettings):
     home: Path = Path()
     concurrency: int = 0
     """Pool children; 0 takes the policy's number."""
+    hold: float = 600.0
+    """RabbitMQ: seconds after which a message that waits in a worker goes back to the broker. Must be below its `consumer_timeout`
+    (30 minutes by default), which closes the channel of a worker that holds one for longer."""
     metrics_port: int = 0
     """Where the worker serves Prometheus metrics; 0: nowhere."""
-    keep_dead_letters_days: int = 30
+    keep_succeeded_days: float = Field(default=7.0, ge=0)
+    """How long a done job is kept, with its events, attempts, children and artifacts; then it is gone (docs/ledger.md)."""
+    keep_failed_days: float = Field(default=30.0, ge=0)
+    """As above, for dead letters, among them messages that became no job."""
+    keep_canceled_days: float = Field(default=7.0, ge=0)
+    """As above, for what was cancelled or expired."""
+    keep_at_most: int = Field(default=1_000_000, ge=0)
+    """Done jobs kept per state, however young: about 2 kB of the ledger's memory each."""
 
     @model_validator(mode="before")
     @classmethod

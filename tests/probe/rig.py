@@ -59,10 +59,12 @@ class Rig:
     url: str
     home: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    broker: str = ""
+    """The broker's URL; empty: the ledger's Redis."""
 
     def __post_init__(self) -> None:
-        settings = ServiceSettings(redis_url=self.url, home=self.home)
-        self.ledger = Ledger(self.url, "probe", rings_here=True)
+        settings = ServiceSettings(redis_url=self.url, broker_url=self.broker or self.url, home=self.home)
+        self.ledger = Ledger(self.url, "probe", rings_here=settings.rings_in_ledger)
         self.bus = Bus("probe", settings)
         self.marks = self.home / "marks"
 
@@ -113,7 +115,8 @@ class Rig:
         log = self.home / f"worker-{ids.ulid()}.log"
         command = [sys.executable, "-m", "celery", "-A", "tests.probe.app", "worker", "--loglevel", "info", "-c", str(concurrency)]
         command += ["-n", f"{ids.ulid()}@%h", "--without-gossip", "--without-mingle", *(["-Q", queues] if queues else [])]
-        given = {**os.environ, "PROBE_REDIS_URL": self.url, "PROBE_HOME": str(self.home), **self.env, **env}
+        given = {**os.environ, "PROBE_REDIS_URL": self.url, "PROBE_BROKER_URL": self.broker or self.url, "PROBE_HOME": str(self.home)}
+        given |= {**self.env, **env}
         with log.open("wb") as sink:
             process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=sink, stderr=sink)
         worker = Worker(process, log)

@@ -95,7 +95,14 @@ def test_queues_by_priority() -> None:
 
 def test_rabbitmq_queues_survive_and_dead_letter() -> None:
     """On RabbitMQ they are quorum queues whose dead letters go to the service's own queue."""
-    arguments = {"x-queue-type": "quorum", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "probe.dlq"}
+    arguments = {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "probe.dlq",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-delivery-limit": 20,
+    }
 
     assert [arguments] * 3 == [queue.queue_arguments for queue in celery_settings("amqp://127.0.0.1//")["task_queues"]]
     assert [None] * 3 == [queue.queue_arguments for queue in celery_settings()["task_queues"]]
