@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection
 
 from gateway.keyfile import kept_key
 from gateway.problems import Problem
+from gateway.rates import spend
 
 Scope = Literal["submit", "read", "operate"]
 SCOPES: tuple[Scope, ...] = ("submit", "read", "operate")
@@ -86,7 +87,7 @@ class Keys:
     """The keys in Redis, with a cache of a few seconds in front."""
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
-        self._redis = client
+        self.redis = client
         self._cache: dict[bytes, tuple[float, Principal]] = {}
 
     async def principal(self, key: bytes) -> Principal | None:
@@ -104,7 +105,7 @@ class Keys:
         if record is None:
             return None
         if record.last_used_on != (today := _today()):
-            await self._redis.eval(_TOUCH, 1, PREFIX + digest, today)
+            await self.redis.eval(_TOUCH, 1, PREFIX + digest, today)
         if len(self._cache) >= CACHE_SIZE:
             self._cache.clear()
         principal = Principal(record.tenant, record.id, frozenset(record.scopes), record.limits)
@@ -118,7 +119,7 @@ class Keys:
 
     async def list(self, tenant: str | None) -> list[KeyInfo]:
         """All keys of `tenant` (None: of everybody), oldest first."""
-        members = cast("list[bytes]", await self._redis.zrange(INDEX, 0, -1))
+        members = cast("list[bytes]", await self.redis.zrange(INDEX, 0, -1))
         records = [await self._record(member.decode()) for member in members]
         return sorted((info for info in records if info and tenant in {None, info.tenant}), key=lambda info: (info.created_at, info.id))
 
@@ -127,11 +128,11 @@ class Keys:
         if not _ID.fullmatch(identifier):
             return False
         start = identifier.removeprefix("key_")
-        found = cast("list[bytes]", await self._redis.zrangebylex(INDEX, f"[{start}", f"[{start}g"))  # g is the first character after hex
+        found = cast("list[bytes]", await self.redis.zrangebylex(INDEX, f"[{start}", f"[{start}g"))  # g is the first character after hex
         for digest in (member.decode() for member in found):
             info = await self._record(digest)
             if info is not None and tenant in {None, info.tenant}:
-                async with self._redis.pipeline(transaction=True) as pipe:
+                async with self.redis.pipeline(transaction=True) as pipe:
                     pipe.delete(PREFIX + digest)
                     pipe.zrem(INDEX, digest)
                     await pipe.execute()
@@ -155,14 +156,14 @@ class Keys:
             "limits": limits.model_dump_json(exclude_none=True),
             "created_at": created,
         }
-        async with self._redis.pipeline(transaction=True) as pipe:
+        async with self.redis.pipeline(transaction=True) as pipe:
             pipe.hset(PREFIX + digest, mapping=fields)
             pipe.zadd(INDEX, {digest: 0})
             await pipe.execute()
         return KeyInfo(id=key_id(digest), tenant=tenant, name=name, scopes=list(scopes), limits=limits, created_at=created)
 
     async def _record(self, digest: str) -> KeyInfo | None:
-        raw = await cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(PREFIX + digest))
+        raw = await cast("Awaitable[dict[bytes, bytes]]", self.redis.hgetall(PREFIX + digest))
         if not raw:
             return None
         fields = {name.decode(): value.decode() for name, value in raw.items()}
@@ -177,7 +178,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="counterfoil"'}
 async def authenticate(connection: HTTPConnection, scope: Scope, keys: Keys) -> Principal:
     """Who is asking, if they may `scope`. Reads raw headers only: this is on the path of every submit.
 
-    Raises Problem 401 without a known key, 403 where the key lacks the scope (RFC 6750, section 3).
+    Raises Problem 401 without a known key, 403 where the key lacks the scope (RFC 6750, section 3), 429 over the key's rate limit.
     """
     for name, value in connection.scope["headers"]:
         if name == b"authorization":
@@ -192,6 +193,8 @@ async def authenticate(connection: HTTPConnection, scope: Scope, keys: Keys) -> 
     if scope not in principal.scopes:
         headers = {"WWW-Authenticate": f'Bearer realm="counterfoil", error="insufficient_scope", scope="{scope}"'}
         raise Problem("forbidden", f"this key lacks the scope {scope!r}; it has {', '.join(sorted(principal.scopes))}", headers=headers)
+    if principal.limits.requests_per_minute is not None:
+        await spend(keys.redis, connection, principal.key_id, principal.limits.requests_per_minute)
     return principal
 
 

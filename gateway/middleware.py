@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.handlers import answer
 from gateway.problems import Problem
+from gateway.rates import KEY as RATE_KEY
 from gateway.tracing import KEY, shown_path, trace_id_of
 from shared.metrics_http import HttpMetrics
 from shared.telemetry import current_trace_id, responded, server_span
@@ -74,6 +75,7 @@ class EdgeMiddleware:
                 headers = message["headers"] = list(message.get("headers", ()))
                 headers.append(trace_header)
                 headers.extend(SECURITY_HEADERS)
+                headers.extend(scope.get(RATE_KEY, ()))
             await send(message)
 
         try:
