@@ -56,8 +56,8 @@ def where_to_look(console: Console, home: Home, output: Path, *, stays_up: bool)
     lines = [
         ("files", str(output)),
         ("API", f"{home.url}/docs"),
-        ("mails", f"{home.mail_url}  (as files: {home.folder / 'mail' / 'messages'})" if home.mail_url else ""),
-        ("a trace", f"{Path(sys.executable).with_name('counterfoil')} trace JOB"),
+        ("mails", f"{home.mail_url}  (as files: {_shown(home.folder / 'mail' / 'messages')})" if home.mail_url else ""),
+        ("a trace", f"{_shown(Path(sys.executable).with_name('counterfoil'))} trace JOB"),
     ]
     for name, value in lines:
         if value:
@@ -65,6 +65,11 @@ def where_to_look(console: Console, home: Home, output: Path, *, stays_up: bool)
     if not stays_up:
         said = "The demo started Counterfoil and stops it now; `make up` starts it again with all of this still there."
         console.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+def _shown(path: Path) -> Path:
+    """As one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _files(outcome: Outcome, output: Path) -> str:

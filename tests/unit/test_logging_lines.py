@@ -62,6 +62,16 @@ def test_the_standard_librarys_records_take_the_same_path(out: io.StringIO) -> N
     assert (line["event"], line["logger"], line["level"], line["job"]) == ("lost connection", "celery.worker", "warning", "avatar_1")
 
 
+def test_what_celery_and_libvips_chat_about_is_left_out_but_not_their_warnings(out: io.StringIO) -> None:
+    """A line for every message received, job ended and picture loaded repeats ours."""
+    lines.configure("avatar", stream=out)
+    for name in ("celery.worker.strategy", "celery.app.trace", "pyvips"):
+        logging.getLogger(name).info("chat")
+        logging.getLogger(name).warning("warned")
+
+    assert ["warned"] * 3 == [line["event"] for line in written(out)]
+
+
 def test_configuring_twice_does_not_double_the_lines(out: io.StringIO) -> None:
     """Idempotent: a pool child configures again what it inherited; old loggers follow."""
     log = structlog.get_logger()
