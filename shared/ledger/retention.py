@@ -32,7 +32,13 @@ def kept(settings: ServiceSettings) -> dict[str, Keep]:
         return Keep(int(days * DAY_MS), settings.keep_at_most)
 
     canceled, failed = keep(settings.keep_canceled_days), keep(settings.keep_failed_days)
-    return {"succeeded": keep(settings.keep_succeeded_days), "canceled": canceled, "expired": canceled, "failed": failed, "malformed": failed}
+    return {
+        "succeeded": keep(settings.keep_succeeded_days),
+        "canceled": canceled,
+        "expired": canceled,
+        "failed": failed,
+        "malformed": failed,
+    }
 
 
 @dataclass(frozen=True, slots=True)

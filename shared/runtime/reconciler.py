@@ -14,6 +14,7 @@ import structlog
 from shared.bus import queue_names
 from shared.errors import UnavailableError
 from shared.ledger import calls, dead, ids
+from shared.runtime import retention
 from shared.runtime.intake import legible
 from shared.runtime.runtime import Runtime
 
@@ -65,6 +66,8 @@ class Reconciler(threading.Thread):
         look = runtime.ledger.run(calls.reconcile(runtime.worker, budget=budget, most=AT_ONCE, depths=depths))
         if look.rescued or look.expired or look.rung_again:
             log.warning("ledger_reconciled", rescued=look.rescued, expired=look.expired, rung_again=look.rung_again, due=look.due)
+        if look.mine:
+            retention.step(runtime)
         if depths:
             runtime.bus.fetch_dead(self._keep)
 

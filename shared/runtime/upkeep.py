@@ -1,4 +1,4 @@
-"""The upkeep that every service has: a nightly sweep of temporary files, and a look at the queues every 15 minutes."""
+"""The upkeep that every service has: a nightly sweep of temporary files and of done jobs, and a look at the queues every 15 minutes."""
 
 import shutil
 import stat
@@ -12,6 +12,7 @@ from shared.bus import queue_names
 from shared.contracts.upkeep import MeasureQueues, QueueHealth, Sweep, SweepResult
 from shared.job import Job
 from shared.ledger import calls
+from shared.runtime import retention
 from shared.runtime.runtime import Runtime
 from shared.service import Handler
 
@@ -24,7 +25,9 @@ def handlers(runtime: Runtime) -> Mapping[str, Handler]:
     """The handlers of a service's upkeep kinds."""
 
     def sweep(command: Sweep, job: Job) -> SweepResult:
-        return sweep_folder(runtime.service.settings.home / "work" / runtime.service.name, command.older_than, job)
+        swept = sweep_folder(runtime.service.settings.home / "work" / runtime.service.name, command.older_than, job)
+        kept = retention.carry_out(runtime, job)
+        return SweepResult(removed=swept.removed + kept.records + kept.blobs, bytes=swept.bytes + kept.bytes)
 
     def measure(_command: MeasureQueues, _job: Job) -> QueueHealth:
         return measure_queues(runtime)

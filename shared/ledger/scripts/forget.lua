@@ -22,7 +22,6 @@ local function forget(r)
   let_uploads_go(r)
   drop_lease(r)
   unready(r)
-  if not TERMINAL[r.state] then alive(r, -1) end
   tally(r.state, -1)
   list(r, r.state, false)
   if r.parent == '' then

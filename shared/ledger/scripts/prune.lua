@@ -42,4 +42,4 @@ for i = 4, #ARGV, 3 do
   end
 end
 if pruned > 0 then count('pruned', pruned) end
-return {left <= 0 and 1 or 0, orphans, out}
+return {(left <= 0 or redis.call('EXISTS', P .. 'orphans') == 1) and 1 or 0, orphans, out}
