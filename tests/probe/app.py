@@ -15,6 +15,7 @@ from shared.service import Service
 from shared.settings import ServiceSettings
 from shared.worker import make_app
 from tests.probe.contract import CONTRACT, Act, ProbeResult
+from tests.probe.sink import Sink
 
 
 class ProbeSettings(ServiceSettings):
@@ -30,7 +31,7 @@ def mark(command: Act, job: Job, word: str) -> None:
     """Append one line to the marks file: the side effect that tests count."""
     if command.marks:
         with Path(command.marks).open("a") as file:
-            file.write(f"{word} {job.id} {job.attempt} {os.getpid()}\n")
+            file.write(f"{word} {job.id} {job.attempt} {os.getpid()} {time.time():.3f}\n")
 
 
 def work(command: Act, job: Job) -> ProbeResult:
@@ -81,8 +82,22 @@ def kill(command: Act, job: Job) -> ProbeResult:
 def fan(command: Act, job: Job) -> ProbeResult | FanOut:
     """Leave the work to `parts` children."""
     if (children := job.children()) is None:
-        return FanOut([Child(Act(what="work", seconds=command.seconds, marks=command.marks), weight=1) for _ in range(command.parts)])
+        return FanOut([Child(Act(what=command.part, seconds=command.seconds, marks=command.marks)) for _ in range(command.parts)])
     return ProbeResult(said="gathered", attempt=job.attempt, children=[child.state for child in children])
+
+
+def charge(command: Act, job: Job) -> ProbeResult:
+    """Work, then the same effect twice: plainly, and through the journal; then work on, so that a kill may find both done."""
+    mark(command, job, "began")
+    time.sleep(command.seconds / 2)
+    mark(command, job, "plain")
+    bank = Sink(Path(command.marks).parent / "sink")
+    with job.once("charge") as effect:
+        if effect.fate == "open" or (effect.fate == "unknown" and not bank.has(job.id)):
+            bank.apply(job.id)
+    time.sleep(command.seconds / 2)
+    mark(command, job, "did")
+    return ProbeResult(said=effect.fate, attempt=job.attempt)
 
 
 ACTS: Mapping[str, Callable[[Act, Job], ProbeResult | FanOut]] = {
@@ -93,6 +108,7 @@ ACTS: Mapping[str, Callable[[Act, Job], ProbeResult | FanOut]] = {
     "refuse": refuse,
     "kill": kill,
     "fan": fan,
+    "charge": charge,
 }
 
 

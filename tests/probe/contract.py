@@ -27,6 +27,7 @@ class Act(Command):
     marks: str = ""
     until_attempt: int = 1
     parts: int = 0
+    part: str = "work"
 
 
 class SweepProbe(Sweep):

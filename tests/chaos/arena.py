@@ -1,0 +1,126 @@
+"""Where it happens: a server with its proxy, supervised workers, and the hand that strikes them. The same for both sides."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import redis
+import structlog
+
+from shared.errors import UnavailableError
+from tests.chaos import marks
+from tests.chaos.proxy import Proxy
+from tests.chaos.storm import Disturbance, What
+from tests.chaos.supervised import Supervised
+from tests.servers import Server, redis_server, running
+
+log = structlog.get_logger()
+T = TypeVar("T")
+FREEZE = 19.0
+"""Seconds: past the lease of 15, so that the sleeper wakes as a zombie."""
+
+
+@dataclass
+class Arena:
+    """The processes of one side."""
+
+    folder: Path
+    server: Server
+    proxy: Proxy
+    queues: Sequence[str]
+    workers: list[Supervised] = field(default_factory=list)
+    gateway: Supervised | None = None
+    kills: list[marks.Kill] = field(default_factory=list)
+    struck: dict[What, int] = field(default_factory=dict)
+
+    @property
+    def marks(self) -> Path:
+        """Where the jobs leave their marks."""
+        return self.folder / "marks"
+
+    @property
+    def url(self) -> str:
+        """The server as its users reach it: through the proxy."""
+        return f"redis://127.0.0.1:{self.proxy.port}/0"
+
+    @property
+    def direct(self) -> str:
+        """The server as the referee reaches it."""
+        return f"redis://127.0.0.1:{self.server.port}/0"
+
+    def strike(self, what: Disturbance) -> None:
+        """Let it happen, and note what it took."""
+        self.struck[what.what] = self.struck.get(what.what, 0) + 1
+        log.info("struck", what=what.what, after=what.after)
+        getattr(self, f"_{what.what}")(what.pick)
+
+    def _one(self, pick: float) -> Supervised:
+        return self.workers[int(pick * len(self.workers))]
+
+    def _worker(self, pick: float) -> None:
+        worker = self._one(pick)
+        pids = frozenset(worker.family())
+        at = time.time()
+        worker.kill()
+        self.kills.append(marks.Kill(at, pids))
+
+    def _child(self, pick: float) -> None:
+        """A child at work, where there is one."""
+        at_work = marks.busy(marks.read(self.marks)).keys()
+        children = [pid for worker in self.workers for pid in worker.family()[1:]]
+        chosen = [pid for pid in children if pid in at_work] or children
+        if chosen:
+            pid, at = chosen[int(pick * len(chosen))], time.time()
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            self.kills.append(marks.Kill(at, frozenset({pid})))
+
+    def _gateway(self, _pick: float) -> None:
+        if self.gateway is not None:
+            self.gateway.kill()
+
+    def _server(self, _pick: float) -> None:
+        self.server.restart(signal.SIGKILL)
+
+    def _freeze(self, pick: float) -> None:
+        self._one(pick).freeze(FREEZE)
+
+    def _empty(self, _pick: float) -> None:
+        insist(lambda: redis.Redis.from_url(self.direct).delete(*self.queues))
+
+    def _cut(self, _pick: float) -> None:
+        self.proxy.cut()
+
+
+def insist(do: Callable[[], T], *, seconds: float = 60.0) -> T:
+    """Do it, again and again while the server is being restarted."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return do()
+        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, UnavailableError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@contextmanager
+def arena(folder: Path, *, app: str, queues: Sequence[str], workers: int, env: Callable[[Arena], Mapping[str, str]]) -> Iterator[Arena]:
+    """A server with AOF (fsync always), its proxy, and `workers` supervised Celery workers of `app` with two children each."""
+    with ExitStack() as stack:
+        server = stack.enter_context(running(redis_server(folder / "server", appendonly=True)))
+        made = Arena(folder, server, stack.enter_context(Proxy(server.port)), queues)
+        for number in range(workers):
+            command = [sys.executable, "-m", "celery", "-A", app, "worker", "--loglevel", "info", "-c", "2", "-n", f"w{number}@%h"]
+            command += ["--without-gossip", "--without-mingle"]
+            one = Supervised(command, env=env(made), log=folder / f"worker-{number}.log")
+            made.workers.append(stack.enter_context(one))
+        yield made

@@ -1,0 +1,70 @@
+"""Reads the marks that the jobs left, for both sides alike: who ran what, when, how often, and how soon after a kill it ran again.
+
+A mark is a line `word job attempt pid time`: `began`, `plain` (the unguarded effect), `did`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One line. `at` is in Unix seconds."""
+
+    word: str
+    job: str
+    pid: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The processes that one SIGKILL took, and when."""
+
+    at: float
+    pids: frozenset[int]
+
+
+def read(path: Path) -> list[Mark]:
+    """All complete lines, in the order they were written."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    split = [line.split() for line in lines]
+    return [Mark(word, job, int(pid), float(at)) for word, job, _attempt, pid, at in (parts for parts in split if len(parts) == 5)]
+
+
+def busy(marks: Iterable[Mark]) -> dict[int, str]:
+    """Process id → the job it began and has not done."""
+    at_work: dict[int, str] = {}
+    for mark in marks:
+        if mark.word == "did":
+            at_work.pop(mark.pid, None)
+        else:
+            at_work[mark.pid] = mark.job
+    return at_work
+
+
+def counts(marks: Iterable[Mark], word: str) -> Counter[str]:
+    """How often each job left the mark `word`."""
+    return Counter(mark.job for mark in marks if mark.word == word)
+
+
+def rescues(marks: Sequence[Mark], kills: Iterable[Kill]) -> tuple[int, list[float]]:
+    """How many jobs were under way in a killed process, and how many seconds later each of those that ran again did so."""
+    victims, times = 0, list[float]()
+    begun: defaultdict[str, list[float]] = defaultdict(list)
+    for mark in marks:
+        if mark.word == "began":
+            begun[mark.job].append(mark.at)
+    for kill in kills:
+        hit = busy(mark for mark in marks if mark.at <= kill.at and mark.pid in kill.pids)
+        victims += len(hit)
+        times += [min(later) - kill.at for job in hit.values() if (later := [at for at in begun[job] if at > kill.at])]
+    return victims, times
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile, 0.0 of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
