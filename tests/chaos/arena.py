@@ -22,6 +22,7 @@ from tests.servers import Server, redis_server, running
 
 log = structlog.get_logger()
 T = TypeVar("T")
+BUSY_WITHIN = 5.0
 FREEZE = 19.0
 """Seconds: past the lease of 15, so that the sleeper wakes as a zombie."""
 
@@ -61,7 +62,16 @@ class Arena:
         getattr(self, f"_{what.what}")(what.pick)
 
     def _one(self, pick: float) -> Supervised:
-        return self.workers[int(pick * len(self.workers))]
+        """A worker at work, where there is one within a few seconds: the blow is to hurt."""
+        deadline = time.monotonic() + BUSY_WITHIN
+        while not (busy := [worker for worker in self.workers if self._at_work(worker)]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        chosen = busy or self.workers
+        return chosen[int(pick * len(chosen))]
+
+    def _at_work(self, worker: Supervised) -> list[int]:
+        at_work = marks.busy(marks.read(self.marks))
+        return [pid for pid in worker.family()[1:] if pid in at_work]
 
     def _worker(self, pick: float) -> None:
         worker = self._one(pick)
@@ -71,10 +81,8 @@ class Arena:
         self.kills.append(marks.Kill(at, pids))
 
     def _child(self, pick: float) -> None:
-        """A child at work, where there is one."""
-        at_work = marks.busy(marks.read(self.marks)).keys()
-        children = [pid for worker in self.workers for pid in worker.family()[1:]]
-        chosen = [pid for pid in children if pid in at_work] or children
+        worker = self._one(pick)
+        chosen = self._at_work(worker) or worker.family()[1:]
         if chosen:
             pid, at = chosen[int(pick * len(chosen))], time.time()
             try:
