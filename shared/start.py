@@ -7,6 +7,7 @@ the CPU time of a start.
 
 import argparse
 import importlib
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ def worker(app: Any, *, queues: str | None, concurrency: int | None) -> int:
     """Run a worker until it is told to stop; its exit status."""
     # Gossip and mingling tell workers of each other; here the ledger does.
     options = {"queues": queues, "concurrency": concurrency, "without_gossip": True, "without_mingle": True, "quiet": True}
-    running = app.Worker(hostname=f"{app.main}@%h", loglevel=PlatformSettings().log_level, **options)
+    running = app.Worker(hostname=f"{app.main}@{socket.gethostname()}", loglevel=PlatformSettings().log_level, **options)
     running.start()
     return int(running.exitcode or 0)
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from celery import Celery
+
 from deploy.embedded import answers
 from shared.ledger import calls
 from shared.ledger.store import Ledger
@@ -41,18 +43,22 @@ def events(log: Path) -> list[dict[str, Any]]:
 
 
 def test_a_worker_takes_the_queues_it_is_told_and_leaves_when_asked(tmp_path: Path) -> None:
-    """It is in the ledger with its queues, the home notices it, and SIGTERM ends it with status 0."""
+    """The home notices it, the images' health check reaches it by its name, and SIGTERM ends it with status 0."""
     with running(redis_server(tmp_path / "redis")) as redis:
         url = f"redis://127.0.0.1:{redis.port}/0"
         look = answers.worker(url, "probe")
         before = look()
         with started(tmp_path, url, "worker", "tests.probe.app", "--queues", "probe.high", "--concurrency", "1") as (process, log):
             wait_until(look, "the worker has a heartbeat", seconds=90)
+            (answer,) = Celery("asker", broker=url, set_as_current=False).control.ping(
+                [f"probe@{socket.gethostname()}"], timeout=30, limit=1
+            )
             (worker,) = Ledger(url, "probe", rings_here=True).run(calls.stats(()))["workers"]
             process.terminate()
             status = process.wait(30)
 
         assert not before
+        assert {f"probe@{socket.gethostname()}": {"ok": "pong"}} == answer
         assert (["probe.high"], 1, process.pid) == (worker["queues"], worker["slots"], worker["pid"])
         assert status == 0
         assert "worker_ready" in [event["event"] for event in events(log)]
