@@ -31,6 +31,7 @@ class Attempt(Model):
     ended_at: datetime | None = None
     outcome: str | None = None
     reason: str | None = None
+    crash: dict[str, Any] | None = None
 
 
 class JobProblem(Model):

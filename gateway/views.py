@@ -123,6 +123,7 @@ def attempts(log: Sequence[Mapping[str, Any]]) -> list[Json]:
             "outcome": entry.get("outcome"),
             "reason": entry.get("reason"),
             "worker": entry.get("worker"),
+            **({"crash": entry["crash"]} if entry.get("crash") else {}),
         }
         for entry in log
     ]

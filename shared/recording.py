@@ -19,6 +19,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer
 
+from shared import trail
 from shared.errors import JobCanceled
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Active(AbstractContextManager[Span]):
     A class, not a generator: it costs a third of `start_as_current_span`'s own overhead, and the gateway makes two a request.
     """
 
-    __slots__ = ("_attributes", "_context", "_kind", "_links", "_name", "_span", "_token")
+    __slots__ = ("_attributes", "_before", "_context", "_kind", "_links", "_name", "_span", "_token")
 
     def __init__(
         self,
@@ -112,10 +113,12 @@ class Active(AbstractContextManager[Span]):
     def __enter__(self) -> Span:
         self._span = _process.tracer.start_span(self._name, self._context, self._kind, self._attributes, self._links)
         self._token = otel_context.attach(trace.set_span_in_context(self._span, self._context))
+        self._before = trail.note(self._name)
         return self._span
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, stack: TracebackType | None) -> None:
         otel_context.detach(self._token)
+        trail.note(self._before)
         try:
             if exc is not None:
                 record_error(self._span, exc)

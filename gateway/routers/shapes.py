@@ -47,6 +47,7 @@ class AttemptShape(BaseModel):
     outcome: str
     reason: str | None = None
     worker: str | None = None
+    crash: dict[str, Any] | None = None
 
 
 class ErrorShape(BaseModel):

@@ -20,7 +20,7 @@ class DeadLetter:
 
     @property
     def reason(self) -> str:
-        """One word: permanent, exhausted, worker_lost, malformed."""
+        """One word: permanent, exhausted, worker_lost, expired_lease, malformed, rejected_by_broker."""
         return self.job.text("reason") if self.job else str(self.entry.get("reason", "malformed"))
 
     @property

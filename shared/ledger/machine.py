@@ -89,11 +89,11 @@ def _held(job: Job, token: int) -> None:
         raise Refused("stale")
 
 
-def _crash(job: Job, budget: int) -> Step:
+def _crash(job: Job, budget: int, reason: str) -> Step:
     job = replace(job, crashes=job.crashes + 1)
     if job.state is State.CANCELING:
         return _end(job, State.CANCELED, E.CANCELED)
-    return _bury(job, "worker_lost") if job.crashes >= budget else _queue(job, Emit(E.RESCUED))
+    return _bury(job, reason) if job.crashes >= budget else _queue(job, Emit(E.RESCUED))
 
 
 def _wake_if_settled(job: Job) -> Step:
@@ -142,7 +142,7 @@ def _fail(job: Job, failure: Fail, now: int) -> Step:
 
 def _lose(job: Job, loss: Lose, _now: int) -> Step:
     _held(job, loss.token)
-    return _crash(job, loss.budget)
+    return _crash(job, loss.budget, "worker_lost")
 
 
 def _release(job: Job, given_back: Release, _now: int) -> Step:
@@ -183,7 +183,7 @@ def _child_ended(job: Job, child: ChildEnded, _now: int) -> Step:
 
 def _tick(job: Job, tick: Tick, now: int) -> Step:
     if job.lease is not None and job.lease <= now:
-        return _crash(job, tick.budget)
+        return _crash(job, tick.budget, "expired_lease")
     if _is_late(job, now):
         return _end(job, State.EXPIRED, E.EXPIRED)
     if job.state in {State.RETRYING, State.QUEUED} and job.run_at is not None and job.run_at <= now:

@@ -8,7 +8,6 @@ reconciler rings again (docs/adr/0002).
 import json
 import os
 import shutil
-import signal
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from shared.ledger import calls, dead, ids
 from shared.ledger.record import JobRecord
 from shared.logging import bind
 from shared.runtime import fanout, outcome
+from shared.runtime.deaths import UNSETTLED
 from shared.runtime.handle import JobHandle
 from shared.runtime.outcome import Failed, FannedOut, Lost, Outcome, Stopped, Succeeded
 from shared.runtime.patience import patiently
@@ -150,7 +150,7 @@ def give_up(runtime: Runtime, envelope: Envelope, record: JobRecord | None, erro
 
 def leave() -> None:
     """End this process: its parent sees it at once and takes back whatever it held, on the crash budget."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(UNSETTLED)
 
 
 def settle(runtime: Runtime, record: JobRecord, artifacts: Sequence[Artifact], ended: Outcome) -> None:

@@ -17,6 +17,7 @@ from shared.contracts.states import State
 from shared.errors import StaleTokenError, UnavailableError
 from shared.ledger import calls
 from shared.ledger.calls import Held
+from shared.runtime.deaths import Deaths, Processes
 from shared.runtime.reconciler import Reconciler
 from shared.runtime.runtime import Runtime
 
@@ -38,7 +39,7 @@ def alive(pid: int) -> bool:
 class Keeper(threading.Thread):
     """One per worker. `slots` and `queues` are told to whoever looks at /v1/services."""
 
-    def __init__(self, runtime: Runtime, *, slots: int, queues: tuple[str, ...]) -> None:
+    def __init__(self, runtime: Runtime, *, slots: int, queues: tuple[str, ...], processes: Processes = tuple) -> None:
         super().__init__(name="keeper", daemon=True)
         self._runtime = runtime
         self._info = {
@@ -51,6 +52,7 @@ class Keeper(threading.Thread):
         }
         self._asked: dict[tuple[str, int], float] = {}
         self._stopping = threading.Event()
+        self._deaths = Deaths(processes)
         self._reconciler = Reconciler(runtime)
 
     def run(self) -> None:
@@ -69,10 +71,14 @@ class Keeper(threading.Thread):
         runtime = self._runtime
         lease_ms = int(runtime.service.policy.lease * 1000)
         held = runtime.ledger.run(calls.renew(runtime.worker, lease_ms=lease_ms, info=self._info))
+        self._deaths.begin()
+        self._deaths.forget_all_but(job.pid for job in held)
         for job in held:
             if not alive(job.pid):
                 self._lose(job)
-            elif job.state is State.CANCELING:
+                continue
+            self._deaths.saw(job.pid)
+            if job.state is State.CANCELING:
                 self._press(job)
         self._asked = {key: at for key, at in self._asked.items() if any((job.id, job.token) == key for job in held)}
         return held
@@ -90,9 +96,9 @@ class Keeper(threading.Thread):
         self._reconciler.stop()
 
     def _lose(self, job: Held) -> None:
-        why = self._runtime.explanations.pop(job.pid, "its process died")
-        log.error("child_lost", job=job.id, pid=job.pid, why=why)
-        self._write(calls.lose(job.id, job.token, budget=self._runtime.service.policy.retry.crash_budget, why={"reason": why}))
+        why = self._deaths.explain(job.pid, self._runtime.explanations.pop(job.pid, ""))
+        log.error("child_lost", job=job.id, pid=job.pid, **why)
+        self._write(calls.lose(job.id, job.token, budget=self._runtime.service.policy.retry.crash_budget, why=why))
 
     def _press(self, job: Held) -> None:
         """Nudge a job that is to stop; kill one that does not listen."""

@@ -9,12 +9,13 @@ from typing import Any
 import redis
 import structlog
 
-from shared import metrics, metrics_server, telemetry
+from shared import metrics, metrics_server, telemetry, trail
 from shared.bus import queue_names
 from shared.errors import SettingsError
 from shared.ledger import calls
 from shared.logging import configure
 from shared.runtime import guard
+from shared.runtime.deaths import Processes
 from shared.runtime.keeper import Keeper
 from shared.runtime.runtime import Runtime, worker_name
 
@@ -42,6 +43,7 @@ class Lifecycle:
     def on_init(self, **_: Any) -> None:
         """The parent, before it forks: take a name, refuse a ledger that would forget."""
         self._runtime.worker = worker_name(self._runtime.service.name)
+        trail.begin()
         refuse_eviction(self._runtime)
         if self._runtime.service.preflight is not None:
             self._runtime.service.preflight()
@@ -50,7 +52,7 @@ class Lifecycle:
         """The parent, once it consumes: tell the world, start keeping."""
         runtime = self._runtime
         queues = tuple(sender.app.amqp.queues.consume_from)
-        self._keeper = Keeper(runtime, slots=getattr(sender.pool, "num_processes", 1), queues=queues)
+        self._keeper = Keeper(runtime, slots=getattr(sender.pool, "num_processes", 1), queues=queues, processes=_processes(sender.pool))
         runtime.ledger.redis.set(f"{runtime.ledger.prefix}catalogue", json.dumps(dict(runtime.service.catalogue())))
         if runtime.service.settings.metrics_port:
             metrics_server.serve(runtime.service.settings.metrics_port, self._collect)
@@ -102,6 +104,11 @@ class Lifecycle:
         stats = runtime.ledger.run(calls.stats(queue_names(runtime.service.name)))
         snapshot = metrics.ServiceSnapshot.of(runtime.service.name, stats)
         return [*metrics.families([snapshot]), *metrics_server.process_families(runtime.service.name)]
+
+
+def _processes(pool: Any) -> Processes:
+    """The prefork pool's process objects, as they are at each call; none for the solo pool."""
+    return lambda: tuple(getattr(getattr(pool, "_pool", None), "_pool", ()))
 
 
 def refuse_eviction(runtime: Runtime) -> None:

@@ -42,6 +42,7 @@ class LedgerHistories(RuleBasedStateMachine):
             self.id, "avatar.generate.v1", "t", "avatar", '{"seed":"a"}', bell="@TAG@", run_at=run_at, expires_at=expires, max_attempts=most
         )
         self.events: list[str] = []
+        self.reason = ""
         self.rings = 0
         self._say(calls.accept(new))
         self._note(effects)
@@ -52,6 +53,7 @@ class LedgerHistories(RuleBasedStateMachine):
     def _note(self, effects: list[inputs.Effect]) -> None:
         self.events += [str(effect.type) for effect in effects if isinstance(effect, inputs.Emit)]
         self.rings += sum(isinstance(effect, inputs.Ring) for effect in effects)
+        self.reason = next((effect.reason for effect in effects if isinstance(effect, inputs.Bury)), self.reason)
 
     def _both(self, input_: inputs.Input, call: Call[Any]) -> None:
         """Step both; where the machine refuses, the ledger must refuse too (and the invariant sees that nothing changed)."""
@@ -114,7 +116,7 @@ class LedgerHistories(RuleBasedStateMachine):
     def lose(self, back: int) -> None:
         """The parent sees the child die."""
         token = self.job.token + back
-        self._both(inputs.Lose(token, BUDGET), calls.lose(self.id, token, budget=BUDGET, why={"reason": "SIGKILL"}))
+        self._both(inputs.Lose(token, BUDGET), calls.lose(self.id, token, budget=BUDGET, why={"reason": "SIGKILL", "cause": "signal"}))
 
     @rule(back=TOKENS)
     def release(self, back: int) -> None:
@@ -200,6 +202,8 @@ class LedgerHistories(RuleBasedStateMachine):
         assert list(range(1, page.last + 1)) == [event.seq for event in page.events]
         rung = [bell for bell in redis.lrange("avatar", 0, -1) if str(bell).rpartition(".")[0] == self.id]
         assert self.rings == len(rung)
+        if self.job.state is State.FAILED:
+            assert self.reason == r.text("reason")
         assert (self.job.state is State.FAILED) == (redis.zscore("cf:{avatar}:dead", self.id) is not None)
         assert (self.job.lease is not None) == (redis.zscore("cf:{avatar}:leases", self.id) is not None)
         waits_here = self.job.wait == "woken" or (self.job.state is State.QUEUED and self.job.run_at is None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic_settings import SettingsConfigDict
 
+from shared import telemetry
 from shared.errors import PermanentError, TransientError
 from shared.job import Child, FanOut, Job
 from shared.policy import Policy, RetryPolicy
@@ -79,6 +80,26 @@ def kill(command: Act, job: Job) -> ProbeResult:
     return ProbeResult(said="never")
 
 
+def segfault(command: Act, job: Job) -> ProbeResult:
+    """Die as a faulty library does, some way into the work."""
+    with telemetry.step("draw picture"):
+        job.progress(0.43, "draw")
+        time.sleep(command.seconds)
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return ProbeResult(said="never")
+
+
+def stubborn(command: Act, job: Job) -> ProbeResult:
+    """As `spin`, and deaf to the soft time limit, as native code is."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    return spin(command, job)
+
+
+def leave(_command: Act, _job: Job) -> ProbeResult:
+    """End the process as a library does that calls exit(3)."""
+    os._exit(3)
+
+
 def fan(command: Act, job: Job) -> ProbeResult | FanOut:
     """Leave the work to `parts` children."""
     if (children := job.children()) is None:
@@ -107,6 +128,9 @@ ACTS: Mapping[str, Callable[[Act, Job], ProbeResult | FanOut]] = {
     "flaky": flaky,
     "refuse": refuse,
     "kill": kill,
+    "segfault": segfault,
+    "stubborn": stubborn,
+    "leave": leave,
     "fan": fan,
     "charge": charge,
 }

@@ -60,6 +60,13 @@ def after(job: Job, what: Input, now: int = NOW) -> tuple[State, list[Effect]]:
         pytest.param(
             replace(RUNNING, crashes=2), Lose(1, budget=3), State.FAILED, [Bury("worker_lost"), Emit(E.FAILED)], id="crash, no budget left"
         ),
+        pytest.param(
+            replace(RUNNING, crashes=2, lease=NOW),
+            Tick(budget=3),
+            State.FAILED,
+            [Bury("expired_lease"), Emit(E.FAILED)],
+            id="lease expired, no budget",
+        ),
         pytest.param(RUNNING, Release(1), State.QUEUED, [Ring(), Emit(E.RESCUED)], id="given back by a stopping worker"),
         pytest.param(CANCELING, Stopped(1), State.CANCELED, [Emit(E.CANCELED)], id="stopped on a cancel"),
         pytest.param(RUNNING, FAN, State.RUNNING, [], id="fanned out"),

@@ -13,9 +13,9 @@ local RINGS_HERE = ARGV[2] == '1'
 local TERMINAL = {succeeded = true, failed = true, canceled = true, expired = true}
 local FIELDS = {'state', 'epoch', 'attempt', 'errors', 'crashes', 'token', 'tenant', 'queue', 'run_at', 'expires', 'max', 'parent', 'index',
   'weight', 'frac', 'wait', 'sealed', 'total', 'ok', 'bad', 'onfail', 'worker', 'pid', 'lease', 'started', 'nonce', 'last', 'unique',
-  'attempt_started', 'pinged', 'shown', 'wsum', 'created'}
+  'attempt_started', 'pinged', 'shown', 'wsum', 'told', 'created'}
 local NUMBERS = {epoch = true, attempt = true, errors = true, crashes = true, token = true, run_at = true, expires = true, weight = true,
-  frac = true, total = true, ok = true, bad = true, lease = true, started = true, attempt_started = true, pinged = true, shown = true, wsum = true, created = true}
+  frac = true, total = true, ok = true, bad = true, lease = true, started = true, attempt_started = true, pinged = true, shown = true, wsum = true, told = true, created = true}
 
 local function int(n) return string.format('%d', n) end
 local function job_key(id) return P .. 'job:' .. id end
@@ -130,9 +130,10 @@ local function drop_lease(r)
   set(r, 'lease', '', 'worker', '', 'pid', '')
 end
 
-local function log_attempt(r, outcome, reason)
+-- `crash`: what is known of the death of its process, a table or nil.
+local function log_attempt(r, outcome, reason, crash)
   redis.call('RPUSH', P .. 'attempts:' .. r.id, cjson.encode({number = r.attempt, epoch = r.epoch, started_at = r.attempt_started,
-    ended_at = NOW, outcome = outcome, reason = reason, worker = r.worker}))
+    ended_at = NOW, outcome = outcome, reason = reason, worker = r.worker, crash = crash}))
 end
 
 -- L4: a writer whose token is stale changes nothing, and is counted.
@@ -213,19 +214,25 @@ local function queue_again(r, front)
   ring(r, front)
 end
 
--- L5: a crash counts against a budget of its own. `why` is JSON text: {"reason":…, …}.
-local function crash(r, budget, why)
+-- L5: a crash counts against a budget of its own. `why` is a table: reason (a sentence), cause, and what else is known (shared/runtime/deaths.py).
+-- `letter` is the dead letter's reason if this was the last: 'worker_lost' (its worker saw the process die) or 'expired_lease' (nobody saw).
+local function crash(r, budget, why, letter)
   local crashes = r.crashes + 1
-  log_attempt(r, 'crashed', cjson.decode(why).reason)
+  if r.told == r.token and r.token ~= 0 then -- else: what an earlier attempt told
+    local told = cjson.decode(redis.call('HGET', job_key(r.id), 'progress'))
+    why.progress = {step = told.step, fraction = math.floor(r.frac * 10000 + 0.5) / 10000}
+    why.reason = why.reason .. string.format('; at %d %%, step %s', math.floor(r.frac * 100 + 0.5), tostring(told.step))
+  end
+  log_attempt(r, 'crashed', why.reason, why)
   set(r, 'crashes', crashes)
   drop_lease(r)
   if r.state == 'canceling' then terminate(r, 'canceled', '{"reason":"the worker was lost while the job was being cancelled"}')
   elseif crashes >= tonumber(budget) then
-    dead_letter(r, 'worker_lost', cjson.encode({type = 'worker-lost', title = 'The job took its worker down', retryable = false,
-      detail = 'The worker was lost ' .. crashes .. ' times while it ran this job; the last time: ' .. cjson.decode(why).reason}))
+    dead_letter(r, letter, cjson.encode({type = string.gsub(letter, '_', '-'), title = 'The job took its worker down', retryable = false,
+      detail = 'The worker was lost ' .. crashes .. ' times while it ran this job; the last time: ' .. why.reason, crash = why}))
   else
     queue_again(r, true)
-    emit(r, 'rescued', why)
+    emit(r, 'rescued', cjson.encode(why))
   end
 end
 

@@ -3,6 +3,6 @@
 local r = load(ARGV[3])
 if not holds(r, ARGV[4]) then return {'stale'} end
 tell_parent(r, tonumber(ARGV[5]), cjson.decode(ARGV[6]).step, ARGV[8])
-set(r, 'frac', ARGV[5], 'progress', ARGV[6])
+set(r, 'frac', ARGV[5], 'progress', ARGV[6], 'told', r.token)
 if ARGV[7] == '1' then emit(r, 'progressed', ARGV[6]) end
 return {'ok', r.state}

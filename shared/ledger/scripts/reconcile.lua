@@ -8,7 +8,10 @@ local due, expired, late, rung = 0, 0, 0, 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', int(NOW), 'LIMIT', 0, most)) do
   local r = load(id)
   if r and r.lease ~= 0 then
-    crash(r, budget, '{"reason":"the lease expired: its worker was lost or cut off"}')
+    local heard = redis.call('ZSCORE', P .. 'workers', r.worker)
+    local silent = heard and math.floor((NOW - tonumber(heard)) / 1000)
+    crash(r, budget, {cause = 'lease_expired', worker = r.worker, silent_seconds = silent or nil, reason = 'the lease expired: its worker was lost or cut off, '
+      .. (silent and 'last heard of ' .. int(silent) .. ' s ago' or 'not heard of any more')}, 'expired_lease')
     expired = expired + 1
   else
     redis.call('ZREM', P .. 'leases', id)
