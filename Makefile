@@ -11,7 +11,7 @@ TEST_JOBS ?= 2
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit contract integration conformance e2e chaos check fmt bench contracts rooms requirements images flower clean
+.PHONY: help demo up test unit contract integration conformance e2e chaos check fmt bench contracts settings rooms requirements images flower clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  make %-13s %s\n", names[i], $$2 }' Makefile
@@ -49,6 +49,9 @@ rooms: $(VENV)/.dev  ## does each room import with only its own dependencies ins
 
 contracts: $(VENV)/.dev  ## write docs/asyncapi.json, and the schemas of a new version of pyproject.toml
 	@$(BIN)/python -m deploy.contracts
+
+settings: $(VENV)/.dev  ## write docs/settings.md, every environment variable, from the settings classes
+	@$(BIN)/python -m deploy.settings_page
 
 requirements: $(VENV)/.dev  ## pin pyproject's dependency groups into requirements/ (ARGS=--upgrade takes newer releases)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m deploy.pins $(ARGS)

@@ -30,10 +30,13 @@ class GatewaySettings(PlatformSettings):
     model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True)
 
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: int = Field(default=8000, ge=0, le=65_535)
+    """The port to listen on."""
     max_body_bytes: int = Field(default=8 * MIB, ge=1)
     """The largest JSON body; larger things are uploads."""
     max_upload_bytes: int = Field(default=20 * GIB, ge=1)
+    """The largest upload."""
     upload_expiry: float = Field(default=86_400.0, gt=0)
     """How long an unfinished upload lives after its last byte came."""
     link_lifetime: int = Field(default=3_600, ge=1)

@@ -20,10 +20,15 @@ class PlatformSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True)
 
     home: Path = Path(".counterfoil")
+    """The folder for data, traces, journals, the API key and, where no storage is set, artifacts."""
     redis_url: str = ""
+    """The ledger: `redis://` or `rediss://`; empty: the embedded one, else port 6379 here."""
     broker_url: str = ""
+    """Redis or RabbitMQ (`amqp://`); empty: the ledger's Redis, and one atomic step for record and message."""
     storage_url: str = ""
+    """`file:///folder` or `s3://bucket/prefix`; empty: `storage` in the home."""
     log_level: str = "info"
+    """debug, info, warning or error."""
     trace_url: str = ""
     """Where people look at traces, with `{trace_id}` in it; empty: the gateway's own /v1/jobs/{id}/trace."""
 
@@ -34,9 +39,13 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     redis_url: str = ""
+    """This service's own ledger."""
     broker_url: str = ""
+    """This service's own broker."""
     storage_url: str = ""
+    """Where this service keeps its artifacts."""
     home: Path = Path()
+    """This service's folder for temporary files and journals."""
     concurrency: int = 0
     """Pool children; 0 takes the policy's number."""
     hold: float = 600.0

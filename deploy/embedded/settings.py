@@ -16,14 +16,19 @@ class EmbeddedSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True, populate_by_name=True)
 
     home: Path = Path(".counterfoil")
+    """The folder of the home: data, logs, the API key, and `runtime.json`, which says what runs where."""
     host: str = "127.0.0.1"
+    """The address that the gateway listens on."""
     port: Port = Field(default=8000, ge=0, le=65_535)
+    """The gateway's port. Of every port here, 0 means any free one."""
     redis_url: str = ""
     """Set: this is the ledger, and no server is started."""
     smtp_url: str = Field(default="", validation_alias="MAILER_SMTP_URL")
     """Set: this is the relay, and no mail catcher is started."""
     catcher_http_port: Port = Field(default=8025, ge=0, le=65_535)
+    """Where the mail catcher shows its mail."""
     catcher_smtp_port: Port = Field(default=1025, ge=0, le=65_535)
+    """Where the mail catcher takes mail."""
     ledger_port: Port = Field(default=0, ge=0, le=65_535)
     """0: a free port, kept over restarts as long as nobody else takes it."""
     ledger_fsync: Literal["always", "everysec", "no"] = "always"
@@ -31,6 +36,7 @@ class EmbeddedSettings(BaseSettings):
     ledger_server: str = ""
     """Path of a valkey-server or redis-server to use instead of the one that would be found."""
     log_level: str = "info"
+    """debug, info, warning or error."""
 
     @field_validator("home")
     @classmethod

@@ -14,6 +14,7 @@ class AvatarSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="AVATAR_", extra="ignore", frozen=True)
 
     max_photo_bytes: int = Field(default=25_000_000, ge=1_000)
+    """The largest photo file."""
     max_photo_pixels: int = Field(default=60_000_000, ge=10_000)
     """Width × height as the file declares them; 60 megapixels decode to 180 MB. Phones of 2026 make up to 50."""
     working_edge: int = Field(default=2_560, ge=512, le=8_192)
@@ -21,6 +22,7 @@ class AvatarSettings(ServiceSettings):
     seed_style: str = "moods"
     """The style of a bare `seed`: no licence to name (CC0), and it claims nothing about anybody's looks."""
     portrait_style: str = "poster"
+    """The style of a photo where the request names none."""
     model_threads: int = Field(default=1, ge=1, le=16)
     """Threads a model may use; the pool children are the parallelism."""
 

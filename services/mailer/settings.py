@@ -61,14 +61,19 @@ class MailerSettings(ServiceSettings):
     connections: int = Field(default=4, ge=1, le=64)
     """Connections a batch opens; times `concurrency` is what the relay sees of one worker."""
     messages_per_connection: int = Field(default=1_000, ge=1)
+    """After so many a connection is closed and a new one opened."""
     connect_timeout: float = 10.0
+    """For a connection to the relay."""
     reply_timeout: float = 60.0
+    """For the relay's answer to a command."""
     accept_timeout: float = 300.0
     """For the answer to a body: giving up here leaves it unknown whether the mail was taken (RFC 5321, 4.5.3.2.6 says 10 min)."""
     defer_delays: tuple[float, ...] = (0.5, 2.0, 8.0)
     """After each 4xx a recipient is tried again this much later, within its batch; after the last it has failed."""
     max_attachment_bytes: int = 15_000_000
+    """All attachments of a mail together."""
     keep_journals_days: int = 35
+    """Days that the record of who was mailed is kept on disk."""
 
     @property
     def relay(self) -> Relay:

@@ -16,7 +16,9 @@ class TranscoderSettings(ServiceSettings):
     ffmpeg: str = ""
     """Path or name of an FFmpeg to use instead of the wheel's."""
     ffprobe: str = ""
+    """Likewise for ffprobe."""
     packager: str = ""
+    """Likewise for Shaka Packager."""
 
     threads: int = Field(default=0, ge=0, le=64)
     """Encoder threads of one FFmpeg; 0: one for each CPU this process may use."""
@@ -38,7 +40,9 @@ class TranscoderSettings(ServiceSettings):
     max_duration: float = Field(default=12 * 3_600.0, gt=0)
     """Seconds of media."""
     max_frame_rate: float = Field(default=300.0, gt=0)
+    """Frames a second."""
     max_streams: int = Field(default=64, ge=1)
+    """Streams in one source."""
     probe_seconds: float = Field(default=30.0, gt=0)
     """Wall clock of one probe."""
     fetch_private: bool = False
