@@ -21,33 +21,45 @@ local function next_in_turn()
   return nil
 end
 
-local repeated = load(id)
-if queue ~= '' and not (repeated and repeated.nonce == nonce) then id = next_in_turn() or id end
+-- The same call, sent again after a lost answer, must get the same job, whichever it was the first time and whatever has been asked of it
+-- since. Given another one, this child would never look at the first again, and its living parent would renew that lease for ever.
+local function had_already()
+  local owned = redis.call('HGETALL', P .. 'owned:' .. worker)
+  for i = 1, #owned, 2 do
+    if owned[i + 1] == pid then
+      local held = load(owned[i])
+      if held and held.lease ~= 0 and held.nonce == nonce then return owned[i] end
+    end
+  end
+  return nil
+end
+
+local had = had_already()
+if had then return {'claimed', redis.call('HGETALL', job_key(had)), had} end
+if queue ~= '' then id = next_in_turn() or id end
 local r = load(id)
 if not r then count('unknown_dropped'); return {'unknown'} end
 local resumed = r.state == 'running' and r.wait == 'woken'
-if not (r.state == 'running' and r.nonce == nonce) then -- else: the same call, sent again after a lost answer
-  if r.state == 'queued' then
-    if r.run_at > NOW then count('early_dropped'); return {'early'} end
-    if r.started == 0 and r.expires ~= 0 and r.expires <= NOW then
-      terminate(r, 'expired', '{"reason":"not started by expires_at"}')
-      return {'expired'}
-    end
-  elseif not resumed then
-    count('duplicate_dropped')
-    return {'taken', r.state}
+if r.state == 'queued' then
+  if r.run_at > NOW then count('early_dropped'); return {'early'} end
+  if r.started == 0 and r.expires ~= 0 and r.expires <= NOW then
+    terminate(r, 'expired', '{"reason":"not started by expires_at"}')
+    return {'expired'}
   end
-  unready(r)
-  redis.call('ZREM', P .. 'due', id)
-  redis.call('ZREM', P .. 'deadlines', id)
-  move(r, 'running')
-  set(r, 'token', r.token + 1, 'worker', worker, 'pid', pid, 'lease', NOW + lease, 'nonce', nonce, 'wait', '', 'last', '')
-  if not resumed then
-    set(r, 'attempt', r.attempt + 1, 'attempt_started', NOW)
-    if r.started == 0 then set(r, 'started', NOW) end
-    emit(r, 'started', cjson.encode({attempt = r.attempt, epoch = r.epoch, worker = worker}))
-  end
-  redis.call('ZADD', P .. 'leases', int(NOW + lease), id)
-  redis.call('HSET', P .. 'owned:' .. worker, id, pid)
+elseif not resumed then
+  count('duplicate_dropped')
+  return {'taken', r.state}
 end
+unready(r)
+redis.call('ZREM', P .. 'due', id)
+redis.call('ZREM', P .. 'deadlines', id)
+move(r, 'running')
+set(r, 'token', r.token + 1, 'worker', worker, 'pid', pid, 'lease', NOW + lease, 'nonce', nonce, 'wait', '', 'last', '')
+if not resumed then
+  set(r, 'attempt', r.attempt + 1, 'attempt_started', NOW)
+  if r.started == 0 then set(r, 'started', NOW) end
+  emit(r, 'started', cjson.encode({attempt = r.attempt, epoch = r.epoch, worker = worker}))
+end
+redis.call('ZADD', P .. 'leases', int(NOW + lease), id)
+redis.call('HSET', P .. 'owned:' .. worker, id, pid)
 return {'claimed', redis.call('HGETALL', job_key(id)), id}
