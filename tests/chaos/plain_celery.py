@@ -28,17 +28,18 @@ VISIBILITY = 20
 PATIENCE = 150.0
 """Seconds without any change until what is missing counts as lost: seven visibility timeouts."""
 
+CAREFUL = {
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "worker_prefetch_multiplier": 1,
+    "task_ignore_result": True,
+    "broker_transport_options": {"visibility_timeout": VISIBILITY, "socket_timeout": 30, "socket_keepalive": True},
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "task_publish_retry": True,
+}
 app = Celery("plain", broker=os.environ.get("PLAIN_BROKER_URL", "redis://127.0.0.1:6379/0"), set_as_current=False)
-app.conf.update(
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    worker_prefetch_multiplier=1,
-    task_ignore_result=True,
-    broker_transport_options={"visibility_timeout": VISIBILITY, "socket_timeout": 30, "socket_keepalive": True},
-    broker_connection_retry_on_startup=True,
-    broker_connection_max_retries=None,
-    task_publish_retry=True,
-)
+app.conf.update(CAREFUL)
 
 
 @app.task(name="plain.charge", bind=True)  # type: ignore[untyped-decorator]  # celery is untyped
@@ -63,7 +64,7 @@ class Side:
     def __init__(self, field: Arena) -> None:
         self._arena = field
         self._app = Celery("plain", broker=field.url, set_as_current=False)
-        self._app.conf.update(app.conf.changes)
+        self._app.conf.update(CAREFUL)
         self.load: Load | None = None
 
     def submit(self, number: int, seconds: float) -> str:
