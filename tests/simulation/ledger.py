@@ -57,21 +57,25 @@ class Ledger:
             entry.sealed = False
 
     # What workers say.
-    def claim(self, job_id: str, worker: str, pid: int, nonce: int, *, skew: int = 0) -> int | str:
-        """The token, or why not. `skew` is what the worker's clock is off by; it must not matter."""
+    def claim(self, doorbell: str, worker: str, pid: int, nonce: int, *, skew: int = 0) -> tuple[str, int] | str:
+        """The job whose turn it is, with its token, or why none. `skew` is what the worker's clock is off by; it must not matter."""
         del skew
-        entry = self.entries[job_id]
-        if entry.job.state is State.RUNNING and entry.nonce == nonce:
-            return entry.job.token  # the same call, sent again after a lost answer
+        if (had := self.had_already(worker, pid, nonce)) is not None:
+            return had.id, had.job.token
+        entry = self.entries[min(self.ready, key=self.ready.__getitem__, default=doorbell)]
         if entry.job.wait == "woken":
-            self._referee.woke(job_id, entry.job, [self.entries[kid].job.state for kid in entry.kids])
+            self._referee.woke(entry.id, entry.job, [self.entries[kid].job.state for kid in entry.kids])
         if refused := self.apply(entry, Claim(LEASE)):
             return refused
         if entry.job.state in TERMINAL:
             return "expired"
         entry.worker, entry.pid, entry.nonce = worker, pid, nonce
-        self.ready.pop(job_id, None)
-        return entry.job.token
+        self.ready.pop(entry.id, None)
+        return entry.id, entry.job.token
+
+    def had_already(self, worker: str, pid: int, nonce: int) -> Entry | None:
+        """What this very call was given before its answer was lost."""
+        return next((entry for entry in self.held(worker) if (entry.pid, entry.nonce) == (pid, nonce)), None)
 
     def held(self, worker: str) -> list[Entry]:
         """What a worker holds."""

@@ -81,12 +81,12 @@ def leases_by_the_workers_clock(patch: Patch) -> None:
     """A lease ends when the worker's own clock says so."""
     was = Ledger.claim
 
-    def claim(ledger: Ledger, job_id: str, worker: str, pid: int, nonce: int, *, skew: int = 0) -> int | str:
-        token = was(ledger, job_id, worker, pid, nonce)
-        entry = ledger.entries[job_id]
-        if isinstance(token, int) and entry.job.lease is not None:
-            entry.job = replace(entry.job, lease=entry.job.lease + skew)
-        return token
+    def claim(ledger: Ledger, doorbell: str, worker: str, pid: int, nonce: int, *, skew: int = 0) -> tuple[str, int] | str:
+        claimed = was(ledger, doorbell, worker, pid, nonce)
+        if not isinstance(claimed, str):
+            entry = ledger.entries[claimed[0]]
+            entry.job = replace(entry.job, lease=(entry.job.lease or 0) + skew)
+        return claimed
 
     patch.setattr(Ledger, "claim", claim)
 
@@ -134,11 +134,18 @@ def journal_forgets_at_the_claim(patch: Patch) -> None:
     """A new attempt does not know what the last one did."""
     was = Ledger.claim
 
-    def claim(ledger: Ledger, job_id: str, worker: str, pid: int, nonce: int, *, skew: int = 0) -> int | str:
-        ledger.entries[job_id].journal = ""
-        return was(ledger, job_id, worker, pid, nonce, skew=skew)
+    def claim(ledger: Ledger, doorbell: str, worker: str, pid: int, nonce: int, *, skew: int = 0) -> tuple[str, int] | str:
+        claimed = was(ledger, doorbell, worker, pid, nonce, skew=skew)
+        if not isinstance(claimed, str):
+            ledger.entries[claimed[0]].journal = ""
+        return claimed
 
     patch.setattr(Ledger, "claim", claim)
+
+
+def repeated_claim_gets_another(patch: Patch) -> None:
+    """A claim that is sent again after a lost answer gets the next job in turn, and nobody works on the first."""
+    patch.setattr(Ledger, "had_already", lambda *_: None)
 
 
 MUTATIONS: Mapping[str, Callable[[Patch], None]] = {
@@ -146,6 +153,6 @@ MUTATIONS: Mapping[str, Callable[[Patch], None]] = {
     for mutation in (
         no_fencing, no_crash_budget, claim_without_compare_and_set, token_not_renewed, fan_in_counts_twice, reconcile_never_rings_again,
         reconcile_looks_only_at_messages, leases_by_the_workers_clock, leases_taken_early, cancel_only_tells, shutdown_burns_an_attempt,
-        redrive_keeps_the_old_crashes, journal_forgets_at_the_claim,
+        redrive_keeps_the_old_crashes, journal_forgets_at_the_claim, repeated_claim_gets_another,
     )
 }  # fmt: skip

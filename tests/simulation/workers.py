@@ -33,75 +33,90 @@ class Worker:
         self.start()
 
     def start(self) -> None:
-        """A new process, under a new name."""
+        """A new process, under a new name, with new children."""
         self._starts += 1
         self.name = f"{self.slot}.{self._starts}"
         self.alive = True
-        self.children: dict[int, Iterator[None]] = {}
+        self.idle: list[int] = []
+        self.busy: dict[int, Iterator[None]] = {}
         self.unacked: list[str] = []
+        for _ in range(SLOTS):
+            self._fork()
+
+    def _fork(self) -> None:
+        self._pids += 1
+        self.idle.append(self._pids)
 
     def crash(self) -> None:
         """SIGKILL of the whole; the children die with their parent."""
         self.alive = self.paused = False
-        self.children.clear()
+        self._end()
+
+    def _end(self) -> None:
+        self.idle.clear()
+        self.busy.clear()
         self._broker.back(self.unacked)
 
     def crash_child(self) -> None:
-        """SIGKILL of one child at work."""
-        if self.children:
-            del self.children[self._rng.choice(list(self.children))]
+        """SIGKILL of one child at work; the pool replaces it."""
+        if self.busy:
+            del self.busy[self._rng.choice(list(self.busy))]
+            self._fork()
 
     def stop(self) -> None:
         """SIGTERM, and the grace is over: what is left goes back, uncharged."""
-        self.children.clear()
         for entry in self._ledger.held(self.name):
             self._ledger.release(entry)
-        self._broker.back(self.unacked)
+        self._end()
         self.alive = False
 
     def listen(self) -> None:
         """A free child takes a message."""
-        if len(self.children) < SLOTS and (job_id := self._broker.take()) is not None:
-            self._pids += 1
-            self.unacked.append(job_id)
-            self.children[self._pids] = self._attempt(self._pids, job_id)
+        if self.idle and (doorbell := self._broker.take()) is not None:
+            pid = self.idle.pop()
+            self.unacked.append(doorbell)
+            self.busy[pid] = self._attempt(pid, doorbell)
 
     @property
-    def idle(self) -> bool:
+    def at_rest(self) -> bool:
         """Nothing to do and nothing to hear."""
-        return not self.children and not self._broker.depth()
+        return not self.busy and not self._broker.depth()
 
     def advance(self) -> None:
-        """One child goes on to its next boundary."""
-        if not self.children:
+        """One child goes on to its next boundary; one whose attempt is over lives on, under the same process id."""
+        if not self.busy:
             return
-        pid = self._rng.choice(list(self.children))
+        pid = self._rng.choice(list(self.busy))
         try:
-            next(self.children[pid])
-        except (StopIteration, Died):
-            del self.children[pid]
+            next(self.busy[pid])
+        except StopIteration:
+            del self.busy[pid]
+            self.idle.append(pid)
+        except Died:
+            del self.busy[pid]
+            self._fork()
 
     def beat(self) -> None:
         """The parent: renew the living, take back from the dead, end what does not stop."""
         for entry in self._ledger.held(self.name):
-            if entry.pid not in self.children:
+            if entry.pid not in self.busy and entry.pid not in self.idle:
                 self._ledger.lose(entry)
             else:
                 self._ledger.renew(entry)
 
-    def _attempt(self, pid: int, job_id: str) -> Iterator[None]:
+    def _attempt(self, pid: int, doorbell: str) -> Iterator[None]:
         nonce = self._rng.getrandbits(40)
         yield
-        token = self._ledger.claim(job_id, self.name, pid, nonce, skew=self.skew)
-        if self._rng.random() < 0.1:
+        claimed = self._ledger.claim(doorbell, self.name, pid, nonce, skew=self.skew)
+        if self._rng.random() < 0.1:  # the answer was lost: the same call again
             yield
-            token = self._ledger.claim(job_id, self.name, pid, nonce, skew=self.skew)
+            claimed = self._ledger.claim(doorbell, self.name, pid, nonce, skew=self.skew)
         yield
-        if job_id in self.unacked:
-            self.unacked.remove(job_id)
-        if isinstance(token, int):
+        if doorbell in self.unacked:
+            self.unacked.remove(doorbell)
+        if not isinstance(claimed, str):
             yield
-            yield from self._perform(job_id, token)
+            yield from self._perform(*claimed)
 
     def _perform(self, job_id: str, token: int) -> Iterator[None]:
         entry = self._ledger.entries[job_id]

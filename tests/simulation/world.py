@@ -78,7 +78,7 @@ class World:
                 worker.start()
             worker.beat()
             for _ in range(8):
-                if worker.idle:
+                if worker.at_rest:
                     break
                 worker.listen()
                 worker.advance()
