@@ -27,8 +27,12 @@ demo: $(VENV)/.home  ## one real job of each service, from start to result
 test: $(VENV)/.dev  ## the whole test suite
 	@$(BIN)/python -m tests.lanes --jobs $(TEST_JOBS)
 
-unit contract integration conformance e2e chaos: $(VENV)/.dev  ## one lane of the tests
+unit contract integration conformance e2e: $(VENV)/.dev  ## one lane of the tests
 	@$(BIN)/python -m tests.lanes --jobs $(TEST_JOBS) $@
+
+chaos: $(VENV)/.dev  ## kill everything, count every job: JOBS=10000 KILLS=100 SEED=7 BROKER=amqp://… ARGS="--plain --write"
+	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, import direction, house rules: in seconds
 	@$(BIN)/ruff format --check --quiet || { echo "Run 'make fmt'."; exit 1; }

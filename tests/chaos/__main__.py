@@ -20,6 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=12, help="SIGKILLs; a third as many other disturbances come on top")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=3, help="with two children each")
+    parser.add_argument("--fans", type=float, default=0.0, help="the share of jobs that leave their work to three children (ours only)")
     parser.add_argument("--broker", default="", help="another broker than the ledger's server, such as amqp://…")
     parser.add_argument("--plain", action="store_true", help="the same on plain Celery beside it")
     parser.add_argument("--only-plain", action="store_true", help="plain Celery alone")
@@ -38,7 +39,7 @@ def main() -> int:
         folder = given.keep or Path(temporary)
         common = {"jobs": given.jobs, "seed": given.seed, "workers": given.workers}
         if not given.only_plain:
-            tally, field = ours.battle(folder / "ours", blows, broker=given.broker, **common)
+            tally, field = ours.battle(folder / "ours", blows, broker=given.broker, fans=given.fans, **common)
             tallies.append(tally)
             sys.stdout.write(f"\nstruck: {field.struck}\ncounters: {dict(tally.counters)}\n{tally.seconds:.0f} s\n")
         if given.plain or given.only_plain:
