@@ -40,13 +40,13 @@ def section(summaries: Sequence[Summary], *, command: str, server: str, fsync: s
     return "\n".join((BEGIN, "## Submitting", "", INTRODUCTION, "", table(summaries), "", f"{ratios(summaries)}.", "", how, END))
 
 
-def write(text: str, page: Path = PAGE) -> None:
-    """Put the section in place of the last one, or at the end; the page is made where there is none."""
+def write(text: str, page: Path = PAGE, *, markers: tuple[str, str] = (BEGIN, END)) -> None:
+    """Put the section in place of the last one between these markers, or at the end; the page is made where there is none."""
     before = (
         page.read_text(encoding="utf-8")
         if page.exists()
         else "# Benchmarks\n\nRatios travel better than figures: run them on your machine.\n"
     )
-    head, begin, rest = before.partition(BEGIN)
-    tail = rest.partition(END)[2] if begin else ""
+    head, begin, rest = before.partition(markers[0])
+    tail = rest.partition(markers[1])[2] if begin else ""
     page.write_text(f"{head.rstrip()}\n\n{text}\n\n{tail.lstrip()}".rstrip() + "\n", encoding="utf-8")

@@ -4,7 +4,8 @@ if r and r.last == 'succeed' .. ARGV[4] then return {'ok', r.state} end -- the s
 if not holds(r, ARGV[4]) then return {'stale'} end
 log_attempt(r, 'succeeded', nil)
 tell_parent(r, 1, 'children', ARGV[7])
-set(r, 'result', ARGV[5], 'artifacts', ARGV[6], 'frac', '1', 'last', 'succeed' .. ARGV[4])
+set(r, 'result', ARGV[5], 'artifacts', ARGV[6] ~= '[]' and ARGV[6] or '', 'frac', '1', 'last', 'succeed' .. ARGV[4])
 redis.call('HDEL', job_key(r.id), 'error', 'reason')
-terminate(r, 'succeeded', '{"result":' .. (string.len(ARGV[5]) <= 8192 and ARGV[5] or 'null') .. '}')
+-- '@' is the record's result: kept once, put in when the event is read (events.lua).
+terminate(r, 'succeeded', string.len(ARGV[5]) <= 8192 and '{"result":@}' or '{"result":null}')
 return {'ok', 'succeeded'}
