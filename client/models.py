@@ -154,6 +154,15 @@ class Worker(Model):
     queues: list[str] = []
 
 
+class Check(Model):
+    """Something that a service stands on, as a worker found it at `at`; not `ok`: `detail` says what is wrong."""
+
+    name: str
+    ok: bool = True
+    detail: str = ""
+    at: datetime | None = None
+
+
 class Service(Model):
     """A service as `GET /v1/services` shows it; its commands and catalogue are in `model_extra`.
 
@@ -164,6 +173,7 @@ class Service(Model):
     title: str = ""
     available: bool = True
     detail: str | None = None
+    checks: list[Check] = []
     queues: list[Queue] = []
     running: int = 0
     retrying: int = 0

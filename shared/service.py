@@ -1,7 +1,7 @@
 """A service, as the platform sees it: its contract, policy, settings and handlers. Pure data; no broker in sight."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.contracts.base import Result
@@ -31,6 +31,8 @@ class Service:
     """Called once in each pool child after the fork, in the background: load models here, never at import."""
     preflight: Callable[[], object] | None = None
     """Called once in the worker's parent before it forks; raises SettingsError to refuse to start (a program below its version floor)."""
+    checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    """What the service stands on besides ledger, broker and storage: name → a look at it, which raises an error that says what to do."""
     schedule: Mapping[str, str] | None = None
     """Built-in schedules: kind → cron expression in UTC. None takes the default upkeep."""
 

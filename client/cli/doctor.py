@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 STALE = timedelta(seconds=30)
 """A worker tells of itself every few seconds: after this it is taken for gone."""
+REMEDIES = {
+    "storage": "See COUNTERFOIL_STORAGE_URL, and that the worker may write there.",
+    "smtp": "See MAILER_SMTP_URL, and that the relay runs and lets this machine in.",
+}
+"""What to do about a check that found something and does not say so itself."""
 STUCK = 300.0
 """Seconds that a job may wait in a queue before somebody should look."""
 
@@ -73,6 +78,10 @@ def _rest(service: Service) -> Iterator[str]:
     refused = ((service.model_extra or {}).get("catalogue") or {}).get("refused")
     if refused:  # a missing or outdated binary, in the service's own words
         yield str(refused)
+    for check in service.checks:
+        if not check.ok:
+            looked = f" (looked at {check.at:%Y-%m-%d %H:%M} UTC)" if check.at else ""
+            yield f"{check.name}: {check.detail}{looked}. {REMEDIES.get(check.name, '')}".rstrip()
     if service.dead_letters:
         yield f"{service.dead_letters} dead letters; see `counterfoil dead-letters list --service {service.name}`."
 

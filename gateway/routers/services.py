@@ -13,7 +13,7 @@ from gateway.state import state_of
 from shared.bus import queue_names
 from shared.contracts.base import Command
 from shared.errors import UnavailableError
-from shared.ledger import calls
+from shared.ledger import calls, checks
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -34,6 +34,7 @@ async def _service(desk: Desk) -> dict[str, Any]:
     }
     try:
         stats = await desk.ledger.run(calls.stats(queue_names(name)))
+        noted = await desk.ledger.run(checks.noted())
     except UnavailableError as error:  # one ledger that is down hides no other service
         return {**shown, "available": False, "detail": str(error)}
     states = stats["states"]
@@ -41,6 +42,7 @@ async def _service(desk: Desk) -> dict[str, Any]:
         **shown,
         "available": True,
         "catalogue": stats["catalogue"],
+        "checks": [{"name": check.name, "ok": not check.problem, "detail": check.problem, "at": views.moment(check.at)} for check in noted],
         "queues": [{"name": queue, **figures} for queue, figures in stats["queues"].items()],
         "running": states.get("running", 0) + states.get("canceling", 0),
         "retrying": states.get("retrying", 0),

@@ -174,6 +174,15 @@ class CommandShape(BaseModel):
     examples: list[dict[str, Any]]
 
 
+class CheckShape(BaseModel):
+    """Something that the service stands on (storage, a mail relay, FFmpeg), as a worker found it at `at`; not `ok`: `detail` says why."""
+
+    name: str
+    ok: bool
+    detail: str
+    at: str
+
+
 class ServiceShape(BaseModel):
     """A service; what follows `available` is there only where its ledger answers, else `detail` says why not."""
 
@@ -183,6 +192,7 @@ class ServiceShape(BaseModel):
     available: bool
     detail: str | None = None
     catalogue: dict[str, Any] | None = None
+    checks: list[CheckShape] | None = None
     queues: list[QueueShape] | None = None
     running: int | None = None
     retrying: int | None = None

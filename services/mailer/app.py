@@ -2,10 +2,11 @@
 
 from services.mailer.catalogue import catalogue
 from services.mailer.policy import POLICY
+from services.mailer.relay_check import check_relay
 from services.mailer.settings import settings
 from services.mailer.tasks import HANDLERS
 from shared.contracts.mailer import CONTRACT
 from shared.service import Service
 from shared.worker import make_app
 
-app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue))
+app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, checks={"smtp": check_relay}))

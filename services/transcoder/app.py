@@ -1,6 +1,6 @@
 """The transcoder service: `celery -A services.transcoder.app worker`."""
 
-from services.transcoder.binary import tools
+from services.transcoder.binary import find, tools
 from services.transcoder.catalogue import catalogue
 from services.transcoder.policy import POLICY
 from services.transcoder.settings import settings
@@ -9,4 +9,4 @@ from shared.contracts.transcoder import CONTRACT
 from shared.service import Service
 from shared.worker import make_app
 
-app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, preflight=tools))
+app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, preflight=tools, checks={"ffmpeg": lambda: find(settings())}))

@@ -11,10 +11,10 @@ import structlog
 
 from shared import metrics, metrics_server, telemetry, trail
 from shared.bus import queue_names
-from shared.errors import SettingsError
+from shared.errors import SettingsError, UnavailableError
 from shared.ledger import calls
 from shared.logging import configure
-from shared.runtime import guard
+from shared.runtime import checks, guard
 from shared.runtime.deaths import Processes
 from shared.runtime.keeper import Keeper
 from shared.runtime.runtime import Runtime, worker_name
@@ -71,12 +71,19 @@ class Lifecycle:
         runtime.forget_connections()
         configure(runtime.service.name, self._level)
         telemetry.setup(runtime.service.name, runtime.service.settings.home)
-        if runtime.service.warm_up is not None:
-            threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+        threading.Thread(target=self._begin, name="begin", daemon=True).start()
 
     def on_child_stop(self, **_: Any) -> None:
         """A child, about to be replaced: its last spans would be lost without this."""
         telemetry.shutdown()
+
+    def _begin(self) -> None:
+        if self._runtime.service.warm_up is not None:
+            self._warm_up()
+        try:
+            checks.look(self._runtime)
+        except UnavailableError as error:
+            log.warning("checks_not_noted", detail=str(error))  # the next look at the queues looks again
 
     def _warm_up(self) -> None:
         started = time.monotonic()

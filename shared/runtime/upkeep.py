@@ -12,7 +12,7 @@ from shared.bus import queue_names
 from shared.contracts.upkeep import MeasureQueues, QueueHealth, Sweep, SweepResult
 from shared.job import Job
 from shared.ledger import calls
-from shared.runtime import retention
+from shared.runtime import checks, retention
 from shared.runtime.runtime import Runtime
 from shared.service import Handler
 
@@ -30,6 +30,7 @@ def handlers(runtime: Runtime) -> Mapping[str, Handler]:
         return SweepResult(removed=swept.removed + kept.records + kept.blobs, bytes=swept.bytes + kept.bytes)
 
     def measure(_command: MeasureQueues, _job: Job) -> QueueHealth:
+        checks.look(runtime)
         return measure_queues(runtime)
 
     found: dict[str, Handler] = {}

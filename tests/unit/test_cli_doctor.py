@@ -38,6 +38,7 @@ def test_a_healthy_service_has_no_findings() -> None:
         ({"queues": [{"name": "avatar", "depth": 9, "oldest_age": 301}]}, "has waited 301 s in avatar"),
         ({"available": False, "workers": []}, "its ledger does not answer"),
         ({"dead_letters": 3}, "3 dead letters"),
+        ({"checks": [{"name": "smtp", "ok": False, "detail": "nobody there"}]}, "avatar: smtp: nobody there. See MAILER_SMTP_URL"),
         ({"catalogue": {"refused": "FFmpeg 5.1 is too old"}}, "avatar: FFmpeg 5.1 is too old"),
     ],
 )
