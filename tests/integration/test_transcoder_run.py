@@ -21,9 +21,18 @@ from tests.integration.transcoder_media import SAMPLE, do, job_for
 from tests.integration.transcoder_worker import ENDLESS, LIMITS
 
 
+@pytest.fixture(autouse=True)
+def earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that other tests of this session share are not this test's doing."""
+    monkeypatch.setitem(globals(), "EARLIER", frozenset(psutil.Process().children(recursive=True)))
+
+
+EARLIER: frozenset[psutil.Process] = frozenset()
+
+
 def children() -> list[psutil.Process]:
-    """Every process below this one."""
-    return psutil.Process().children(recursive=True)
+    """Every process below this one that was not there before the test."""
+    return [process for process in psutil.Process().children(recursive=True) if process not in EARLIER]
 
 
 def gone(pid: int, *, within: float = 5.0) -> bool:
