@@ -135,15 +135,16 @@ class ApiKey(Model):
 
 
 class Queue(Model):
-    """One queue of a service; `oldest_age` is in seconds, 0 where nothing waits."""
+    """One queue of a service; `oldest_age` is in seconds, 0 where nothing waits; `canary_age`: since any worker took anything from it."""
 
     name: str
     depth: int = 0
     oldest_age: float = 0.0
+    canary_age: float | None = None
 
 
 class Worker(Model):
-    """One worker process: `slots` jobs at once, `busy` of them now, listening on `queues`."""
+    """One worker process: `slots` jobs at once, `busy` of them now, listening on `queues`; `deaf`: it does not hear `deaf_queues`."""
 
     name: str
     host: str = ""
@@ -152,6 +153,8 @@ class Worker(Model):
     busy: int = 0
     heartbeat_at: datetime | None = None
     queues: list[str] = []
+    deaf: bool = False
+    deaf_queues: list[str] = []
 
 
 class Check(Model):

@@ -26,6 +26,8 @@ class ServiceSnapshot:
     dead_letters: int = 0
     workers: int = 0
     busy: int = 0
+    deaf: int = 0
+    canary_age: Mapping[str, float] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -40,6 +42,8 @@ class ServiceSnapshot:
             dead_letters=stats["dead_letters"],
             workers=len(stats["workers"]),
             busy=sum(worker["busy"] for worker in stats["workers"]),
+            deaf=sum(bool(worker.get("deaf")) for worker in stats["workers"]),
+            canary_age={name: age for name, queue in stats["queues"].items() if (age := queue.get("canary_age")) is not None},
             counters=stats["counters"],
         )
 
@@ -54,6 +58,10 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
     due = GaugeMetricFamily("counterfoil_jobs_due_later", "Jobs that wait for their time: retries and run_at.", labels=["service"])
     dead = GaugeMetricFamily("counterfoil_dead_letters", "Dead letters kept.", labels=["service"])
     workers = GaugeMetricFamily("counterfoil_workers", "Workers with a heartbeat.", labels=["service"])
+    deaf = GaugeMetricFamily("counterfoil_workers_deaf", "Workers that are up and take nothing from a queue of theirs.", labels=["service"])
+    canary = GaugeMetricFamily(
+        "counterfoil_queue_canary_age_seconds", "How long ago any worker took anything from the queue.", labels=["service", "queue"]
+    )
     busy = GaugeMetricFamily("counterfoil_jobs_leased", "Jobs under a lease.", labels=["service"])
     total = CounterMetricFamily("counterfoil_jobs", "What happened to jobs, by event.", labels=["service", "event"])
     for shot in snapshots:
@@ -61,6 +69,8 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
             depth.add_metric([shot.service, queue], jobs)
         for queue, seconds in shot.oldest_age.items():
             age.add_metric([shot.service, queue], seconds)
+        for queue, seconds in shot.canary_age.items():
+            canary.add_metric([shot.service, queue], seconds)
         for state, jobs in shot.states.items():
             states.add_metric([shot.service, state], jobs)
         for event, count in shot.counters.items():
@@ -69,7 +79,8 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
         dead.add_metric([shot.service], shot.dead_letters)
         workers.add_metric([shot.service], shot.workers)
         busy.add_metric([shot.service], shot.busy)
-    return [depth, age, states, due, dead, workers, busy, total]
+        deaf.add_metric([shot.service], shot.deaf)
+    return [depth, age, states, due, dead, workers, busy, deaf, canary, total]
 
 
 def ledger_up(answers: Mapping[str, bool]) -> Metric:

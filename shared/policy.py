@@ -53,6 +53,9 @@ class Policy:
     proc_alive_timeout: float = 60.0
     """How long a new pool child may take to load its models before Celery thinks it dead."""
 
+    canary_every: float = 10.0
+    """Between two rounds of canaries, which find workers that are up and hear nothing (four missed rounds); at least 1, or 0: none."""
+
     def __post_init__(self) -> None:
         """Refuse contradictions at import, where a deployer sees them, not at the first failure."""
         if self.soft_time_limit >= self.hard_time_limit:
@@ -62,6 +65,10 @@ class Policy:
             )
         if self.lease < 3:  # noqa: PLR2004 - three renewals, one a second
             raise SettingsError(f"lease ({self.lease}) must be at least 3 seconds: it is renewed once a second and may miss two.")
+        if 0 < self.canary_every < 1:
+            raise SettingsError(
+                f"canary_every ({self.canary_every}) must be 0 or at least 1 second: the reconciler sends them, once a second."
+            )
         if self.retry.first_delay > self.retry.max_delay:
             raise SettingsError(f"retry.first_delay ({self.retry.first_delay}) must not exceed retry.max_delay ({self.retry.max_delay}).")
         if self.retry.first_delay < 0 or self.retry.factor < 1:

@@ -15,7 +15,7 @@ from kombu.entity import Exchange, Queue
 from shared import rabbit
 from shared.bus import DAY, queue_names, transport_options
 from shared.errors import SettingsError
-from shared.runtime import attempt, beat, intake, upkeep
+from shared.runtime import attempt, beat, ears, intake, upkeep
 from shared.runtime.lifecycle import Lifecycle
 from shared.runtime.runtime import Runtime
 from shared.service import Handler, Service
@@ -74,7 +74,7 @@ def settings(service: Service, runtime: Runtime) -> dict[str, Any]:
         "task_queues": [_queue(name, service.name, broker) for name in queue_names(service.name)],
         "task_default_queue": service.name,
         "task_create_missing_queues": False,
-        "worker_consumer": intake.consumer(runtime),
+        "worker_consumer": ears.listening(intake.consumer(runtime), runtime),
         "worker_concurrency": service.settings.concurrency or policy.concurrency,
         "task_soft_time_limit": policy.soft_time_limit,  # below the hard one: policy.py refuses anything else
         "task_time_limit": policy.hard_time_limit,

@@ -61,6 +61,9 @@ def _workers(service: Service, live: list[Worker]) -> Iterator[str]:
     for worker in service.workers:
         if worker not in live:
             yield f"worker {worker.name} on {worker.host} was last heard of at {worker.heartbeat_at}; restart it."
+        elif worker.deaf:
+            said = ", ".join(worker.deaf_queues)
+            yield f"worker {worker.name} on {worker.host} is up, has a slot free and takes nothing from {said}; restart it."
     if not live:
         yield "no worker is running, so its jobs wait; start one (`make up`, or scale the service up)."
 

@@ -144,15 +144,16 @@ class RedrivenShape(BaseModel):
 
 
 class QueueShape(BaseModel):
-    """A queue; `oldest_age` in seconds, 0 where nothing waits."""
+    """A queue; `oldest_age` in seconds, 0 where nothing waits; `canary_age`: seconds since any worker took anything from it."""
 
     name: str
     depth: int
     oldest_age: float
+    canary_age: float | None = None
 
 
 class WorkerShape(BaseModel):
-    """A worker that told of itself within the last 15 seconds."""
+    """A worker that told of itself within the last 15 seconds. `deaf`: it has a slot free and takes nothing from `deaf_queues`."""
 
     name: str
     host: str
@@ -162,6 +163,8 @@ class WorkerShape(BaseModel):
     heartbeat_at: datetime
     started_at: datetime | None = None
     queues: list[str]
+    deaf: bool = False
+    deaf_queues: list[str] = []
 
 
 class CommandShape(BaseModel):

@@ -13,6 +13,7 @@ from shared.contracts.events import JobEvent
 from shared.contracts.states import State
 from shared.errors import StaleTokenError
 from shared.job import ChildPolicy
+from shared.ledger import hearing
 from shared.ledger.record import JobRecord, pairs
 
 T_co = TypeVar("T_co", covariant=True)
@@ -277,12 +278,17 @@ def stats(queues: Sequence[str]) -> Call[dict[str, Any]]:
     """One look at a service: queues, states, dead, due, workers, counters, catalogue."""
 
     def parse(reply: Any) -> dict[str, Any]:
+        found = [{**json.loads(info), "heartbeat_at": int(float(at)), "busy": int(busy)} for info, at, busy in reply[4]]
+        workers = hearing.judged(found, pairs(reply[7]), now=int(reply[8]))
         return {
-            "queues": {q: {"depth": int(depth), "oldest_age": int(age) / 1000} for q, depth, age in reply[0]},
+            "queues": {
+                q: {"depth": int(depth), "oldest_age": int(age) / 1000, "canary_age": hearing.canary_age(q, workers)}
+                for q, depth, age in reply[0]
+            },
             "states": {name: int(n) for name, n in pairs(reply[1]).items()},
             "dead_letters": int(reply[2]),
             "due": int(reply[3]),
-            "workers": [{**json.loads(info), "heartbeat_at": int(float(at)), "busy": int(busy)} for info, at, busy in reply[4]],
+            "workers": workers,
             "counters": {name: int(n) for name, n in pairs(reply[5]).items()},
             "catalogue": json.loads(reply[6]) if reply[6] else {},
         }

@@ -49,7 +49,10 @@ class Keeper(threading.Thread):
             "slots": slots,
             "queues": list(queues),
             "started_at": int(time.time() * 1000),
+            "canary_every": runtime.service.policy.canary_every,
         }
+        self._slots = slots
+        self._held = 0
         self._asked: dict[tuple[str, int], float] = {}
         self._stopping = threading.Event()
         self._deaths = Deaths(processes)
@@ -70,7 +73,9 @@ class Keeper(threading.Thread):
         """Once: renew, bury the dead, deliver cancels."""
         runtime = self._runtime
         lease_ms = int(runtime.service.policy.lease * 1000)
-        held = runtime.ledger.run(calls.renew(runtime.worker, lease_ms=lease_ms, info=self._info))
+        heard = runtime.ears.report(held=self._held, slots=self._slots)
+        held = runtime.ledger.run(calls.renew(runtime.worker, lease_ms=lease_ms, info={**self._info, **heard}))
+        self._held = len(held)
         self._deaths.begin()
         self._deaths.forget_all_but(job.pid for job in held)
         for job in held:
@@ -86,6 +91,7 @@ class Keeper(threading.Thread):
     def stop(self, grace: float) -> None:
         """Wait for the jobs to end, at most `grace` seconds, renewing on; then give back what is left, uncharged, and end its processes."""
         deadline = time.monotonic() + grace
+        self._runtime.ears.draining = True
         held = self.beat()
         while held and time.monotonic() < deadline:
             time.sleep(BEAT / 2)

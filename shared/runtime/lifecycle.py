@@ -52,6 +52,7 @@ class Lifecycle:
         """The parent, once it consumes: tell the world, start keeping."""
         runtime = self._runtime
         queues = tuple(sender.app.amqp.queues.consume_from)
+        runtime.ears.listen(queues)
         self._keeper = Keeper(runtime, slots=getattr(sender.pool, "num_processes", 1), queues=queues, processes=_processes(sender.pool))
         runtime.ledger.redis.set(f"{runtime.ledger.prefix}catalogue", json.dumps(dict(runtime.service.catalogue())))
         if runtime.service.settings.metrics_port:

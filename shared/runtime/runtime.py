@@ -8,6 +8,7 @@ from functools import cached_property
 
 from shared.bus import Bus
 from shared.ledger.store import Ledger
+from shared.runtime.ears import Ears
 from shared.service import Handler, Service
 from shared.storage import Storage
 
@@ -31,6 +32,9 @@ class Runtime:
     """Every kind's handler, the platform's own included: a doorbell of one kind may lead to a job of another."""
     explanations: dict[int, str] = field(default_factory=dict)
     """Why a child is about to die, by its pid, where this worker knows (a time limit)."""
+
+    ears: Ears = field(default_factory=Ears)
+    """What the parent's consumer hears."""
 
     @cached_property
     def ledger(self) -> Ledger:

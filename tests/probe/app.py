@@ -5,7 +5,9 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from celery.worker.control import control_command
 from pydantic_settings import SettingsConfigDict
 
 from shared import telemetry
@@ -26,6 +28,7 @@ class ProbeSettings(ServiceSettings):
 
     lease: float = 15.0
     hard_time_limit: float = 3_600.0
+    canary_every: float = 10.0
 
 
 def mark(command: Act, job: Job, word: str) -> None:
@@ -150,5 +153,14 @@ policy = Policy(
     lease=settings.lease,
     grace=3.0,
     cancel_grace=2.0,
+    canary_every=settings.canary_every,
 )
+
+
+@control_command(args=[("seconds", float)])  # type: ignore[untyped-decorator]  # celery is untyped
+def nap(_state: Any, seconds: float) -> None:
+    """Hold up the worker's loop: its process lives, and hears nothing."""
+    time.sleep(seconds)
+
+
 app = make_app(Service(CONTRACT, policy, settings, {Act.kind: act}))

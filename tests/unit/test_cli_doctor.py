@@ -34,6 +34,7 @@ def test_a_healthy_service_has_no_findings() -> None:
     [
         ({"workers": []}, "no worker is running"),
         ({"workers": [{**WORKER, "heartbeat_at": (NOW - timedelta(minutes=2)).isoformat()}]}, "was last heard of at"),
+        ({"workers": [{**WORKER, "deaf": True, "deaf_queues": ["avatar"]}]}, "takes nothing from avatar; restart it"),
         ({"queues": [{"name": "avatar.gpu"}]}, "no worker listens on the queue avatar.gpu"),
         ({"queues": [{"name": "avatar", "depth": 9, "oldest_age": 301}]}, "has waited 301 s in avatar"),
         ({"available": False, "workers": []}, "its ledger does not answer"),

@@ -7,11 +7,11 @@ from shared.metrics import ServiceSnapshot, exposition, families, ledger_up
 from shared.metrics_http import HttpMetrics
 
 STATS = {
-    "queues": {"avatar": {"depth": 7, "oldest_age": 12.5}, "avatar.high": {"depth": 0, "oldest_age": 0.0}},
+    "queues": {"avatar": {"depth": 7, "oldest_age": 12.5, "canary_age": 8.5}, "avatar.high": {"depth": 0, "oldest_age": 0.0}},
     "states": {"queued": 7, "running": 2, "retrying": 1},
     "due": 1,
     "dead_letters": 3,
-    "workers": [{"id": "w1", "busy": 2}, {"id": "w2", "busy": 0}],
+    "workers": [{"id": "w1", "busy": 2, "deaf": False}, {"id": "w2", "busy": 0, "deaf": True}],
     "counters": {"succeeded": 40, "stale_refused": 1},
 }
 
@@ -42,6 +42,8 @@ def test_a_look_at_the_ledger_becomes_metrics() -> None:
         ("counterfoil_dead_letters", "avatar"): 3,
         ("counterfoil_workers", "avatar"): 2,
         ("counterfoil_jobs_leased", "avatar"): 2,
+        ("counterfoil_workers_deaf", "avatar"): 1,
+        ("counterfoil_queue_canary_age_seconds", "avatar", "avatar"): 8.5,
         ("counterfoil_jobs_total", "succeeded", "avatar"): 40,
         ("counterfoil_jobs_total", "stale_refused", "avatar"): 1,
         ("counterfoil_ledger_up", "avatar"): 1,

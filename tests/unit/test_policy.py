@@ -58,6 +58,7 @@ def test_wish_that_is_no_number_is_no_wish() -> None:
         ({"retry": RetryPolicy(factor=0.5)}, "not below 1"),
         ({"retry": RetryPolicy(max_attempts=0)}, "must each be at least 1"),
         ({"retry": RetryPolicy(crash_budget=0)}, "must each be at least 1"),
+        ({"canary_every": 0.5}, r"canary_every \(0.5\) must be 0 or at least 1 second"),
         ({"concurrency": 0}, "must each be at least 1"),
     ],
 )

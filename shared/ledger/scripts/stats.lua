@@ -12,4 +12,4 @@ for _, w in ipairs(redis.call('ZRANGEBYSCORE', P .. 'workers', int(NOW - 15000),
   if info then workers[#workers + 1] = {info, redis.call('ZSCORE', P .. 'workers', w), redis.call('HLEN', P .. 'owned:' .. w)} end
 end
 return {out, redis.call('HGETALL', P .. 'states'), redis.call('ZCARD', P .. 'dead'), redis.call('ZCARD', P .. 'due'), workers,
-  redis.call('HGETALL', P .. 'counters'), redis.call('GET', P .. 'catalogue') or ''}
+  redis.call('HGETALL', P .. 'counters'), redis.call('GET', P .. 'catalogue') or '', redis.call('HGETALL', P .. 'canary'), int(NOW)}
