@@ -6,8 +6,11 @@ channel with an exception, which restarts the consumer. Three doors, one answer:
 
 import base64
 import binascii
+import json
+from collections.abc import Callable
+from functools import partial
 from queue import Empty
-from typing import Any
+from typing import Any, ClassVar
 
 from celery.worker import state
 from celery.worker.consumer import Consumer
@@ -32,6 +35,11 @@ def legible(value: Any) -> Any:
     return value[:SHOWN] if isinstance(value, str) else value
 
 
+def plain(headers: Any) -> Any:
+    """Headers as JSON has them: AMQP also knows times, bytes and decimals."""
+    return json.loads(json.dumps(headers, default=str))
+
+
 def why_malformed(item: Any) -> str:
     """What keeps a decoded list item from being a kombu message; '' where nothing does."""
     if not isinstance(item, dict) or not isinstance(item.get("properties"), dict) or "delivery_tag" not in item["properties"]:
@@ -49,49 +57,97 @@ def why_malformed(item: Any) -> str:
     return ""
 
 
+def why_unfit(headers: Any, payload: Any) -> str:
+    """What keeps a decoded message from being a Celery task's, where Celery does not notice in time; '' where nothing does.
+
+    A body of another shape fails in the pool child, when the message is gone; a header of another type ends the consumer's loop.
+    """
+    if not isinstance(headers, dict) or "task" not in headers:
+        return "it names no task"
+    if not isinstance(headers.get("id"), str):
+        return "it has no id"
+    limits = headers.get("timelimit") or [None, None]
+    if not isinstance(limits, list) or len(limits) != len(("hard", "soft")) or any(not isinstance(each, int | None) for each in limits):
+        return "its time limits are not two numbers"
+    match payload:
+        case [list(), dict(), dict() | None]:
+            return ""
+        case _:
+            return "its body is not [args, kwargs, embed]"
+
+
+class LedgerConsumer(Consumer):  # type: ignore[misc]  # celery is untyped
+    """Celery's consumer, with the ways to lose a message turned into dead letters, and turns where the broker sends ahead."""
+
+    runtime: ClassVar[Runtime]
+    _turns: Turns | None = None
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]  # celery is untyped
+        """Celery's steps but one: with quorum queues it declares 28 exchanges and queues for countdowns, which are the ledger's here."""
+
+        default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Celery's pauses grow to 30 s: a broker that is back would wait half a minute for its workers."""
+        conn.ensure_connection = partial(conn.ensure_connection, interval_start=1, interval_step=1, interval_max=3)
+        return super().ensure_connected(conn)
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
+        """Called with each new broker connection: what the last one brought is the broker's again, and comes anew."""
+        hand_over = partial(self._fit_or_bury, super().create_task_handler(*args, **kwargs))
+        if self._turns is not None:
+            self.hub.on_tick.discard(self._turns.serve)
+        if self.hub is None or self.connection.transport.driver_type != "amqp":
+            return hand_over
+        turns = self._turns = Turns(queue_names(self.runtime.service.name), free=self._child_is_free, hand_over=hand_over)
+        self.hub.on_tick.add(turns.serve)
+        hold = self.runtime.service.settings.hold
+        self.hub.call_repeatedly(hold / 4, turns.give_back, hold * 3 / 4)
+        return turns.take
+
+    def _fit_or_bury(self, handle: Callable[[Any], None], message: Any) -> None:
+        try:
+            detail = why_unfit(message.headers, message.payload)
+        except (*self.connection_errors, *self.channel_errors):
+            raise
+        except Exception as error:  # noqa: BLE001 - decoders raise what they like, and here it ends the worker's loop
+            detail = f"its body cannot be decoded: {error}"
+        if detail:
+            self._bury(message, detail)
+        else:
+            handle(message)
+
+    def _child_is_free(self) -> bool:
+        """Celery counts a request as reserved from its hand-over to its end."""
+        limit: int = getattr(self.controller, "max_concurrency", None) or self.pool.num_processes
+        return len(state.reserved_requests) < limit and state.should_stop is None and state.should_terminate is None
+
+    def _bury(self, message: Any, detail: str) -> None:
+        received = {"headers": plain(message.headers), "content_type": message.content_type, "body": legible(message.body)}
+        kind = message.headers.get("task", "") if isinstance(message.headers, dict) else ""
+        attempt.bury(self.runtime, received, detail, kind=str(kind))
+        message.ack()
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """A body that is not what its content type says."""
+        self._bury(message, f"its body cannot be decoded: {exc}")
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """No task at all."""
+        self._bury(message, "it names no task")
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
+        """Another service's kind, or nobody's."""
+        self._bury(message, "no contract of this service has its kind")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
+        """Headers that Celery refuses."""
+        self._bury(message, f"it is not a valid task message: {exc}")
+
+
 def consumer(runtime: Runtime) -> type[Consumer]:
-    """Celery's consumer, with the four ways to lose a message turned into dead letters, and turns where the broker sends ahead."""
-
-    class LedgerConsumer(Consumer):  # type: ignore[misc]  # celery is untyped
-        _turns: Turns | None = None
-
-        def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
-            """Called with each new broker connection: what the last one brought is the broker's again, and comes anew."""
-            hand_over = super().create_task_handler(*args, **kwargs)
-            if self._turns is not None:
-                self.hub.on_tick.discard(self._turns.serve)
-            if self.hub is None or self.connection.transport.driver_type != "amqp":
-                return hand_over
-            turns = self._turns = Turns(queue_names(runtime.service.name), free=self._child_is_free, hand_over=hand_over)
-            self.hub.on_tick.add(turns.serve)
-            hold = runtime.service.settings.hold
-            self.hub.call_repeatedly(hold / 4, turns.give_back, hold * 3 / 4)
-            return turns.take
-
-        def _child_is_free(self) -> bool:
-            """Celery counts a request as reserved from its hand-over to its end."""
-            limit: int = getattr(self.controller, "max_concurrency", None) or self.pool.num_processes
-            return len(state.reserved_requests) < limit and state.should_stop is None and state.should_terminate is None
-
-        def _bury(self, message: Any, detail: str) -> None:
-            received = {"headers": message.headers, "content_type": message.content_type, "body": legible(message.body)}
-            kind = message.headers.get("task", "") if isinstance(message.headers, dict) else ""
-            attempt.bury(runtime, received, detail, kind=str(kind))
-            message.ack()
-
-        def on_decode_error(self, message: Any, exc: Exception) -> None:
-            self._bury(message, f"its body cannot be decoded: {exc}")
-
-        def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002 - Celery's signature
-            self._bury(message, "it names no task")
-
-        def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
-            self._bury(message, "no contract of this service has its kind")
-
-        def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
-            self._bury(message, f"it is not a valid task message: {exc}")
-
-    return LedgerConsumer
+    """The consumer of one service."""
+    return type("ServiceConsumer", (LedgerConsumer,), {"runtime": runtime})
 
 
 def request(runtime: Runtime) -> type[Request]:

@@ -13,10 +13,9 @@ import structlog
 
 from shared.bus import queue_names
 from shared.errors import UnavailableError
-from shared.ledger import calls, dead, hearing, ids
+from shared.ledger import calls, dead, ids
 from shared.runtime import retention
-from shared.runtime.ears import Canaries
-from shared.runtime.intake import legible
+from shared.runtime.intake import legible, plain
 from shared.runtime.runtime import Runtime
 
 log = structlog.get_logger()
@@ -34,7 +33,6 @@ class Reconciler(threading.Thread):
         self._runtime = runtime
         self._stopping = threading.Event()
         self._looked = float("-inf")
-        self._canaries = Canaries(runtime)
         self._broker_answers = True
 
     def run(self) -> None:
@@ -58,7 +56,12 @@ class Reconciler(threading.Thread):
             self._looked = now
             self.look()
         if not self._runtime.bus.rings_here and self._broker_answers:
-            self.deliver()
+            try:
+                self.deliver()
+            except UnavailableError as error:
+                if error.what != "broker":
+                    raise
+                self._lost(error)
 
     def look(self) -> None:
         """Take back, expire, make due; ring again what the broker lost. A broker that does not answer is not asked to hold anything."""
@@ -69,7 +72,6 @@ class Reconciler(threading.Thread):
         if look.rescued or look.expired or look.rung_again:
             log.warning("ledger_reconciled", rescued=look.rescued, expired=look.expired, rung_again=look.rung_again, due=look.due)
         if look.mine:
-            self._canaries.send(depths)
             retention.step(runtime)
         if depths:
             runtime.bus.fetch_dead(self._keep)
@@ -90,21 +92,22 @@ class Reconciler(threading.Thread):
         try:
             depths = self._runtime.bus.depths(queue_names(self._runtime.service.name))
         except UnavailableError as error:
-            if self._broker_answers:
-                log.warning("broker_lost", detail=str(error))
-            self._broker_answers = False
+            self._lost(error)
             return {}
         if not self._broker_answers:
             log.info("broker_back")
         self._broker_answers = True
         return depths
 
+    def _lost(self, error: UnavailableError) -> None:
+        if self._broker_answers:
+            log.warning("broker_lost", detail=str(error))
+        self._broker_answers = False
+
     def _keep(self, message: Any) -> None:
         """The broker gave up on a message. A job that the ledger knows needs no message: if it waits, it is rung again."""
         headers = message.headers if isinstance(message.headers, dict) else {}
         job_id = str(headers.get("id", ""))
-        if job_id == hearing.canary_id(self._runtime.service.name):
-            return
         if job_id and self._runtime.ledger.run(calls.read(job_id)) is not None:
             log.info("doorbell_given_up_by_broker", job=job_id)
             return
@@ -116,7 +119,7 @@ class Reconciler(threading.Thread):
 def given_up(service: str, message: Any, headers: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The dead letter of a message that the broker gave up on. Its id comes from the message: one that comes twice is one dead letter."""
     body = legible(message.body)
-    received = {"headers": json.loads(json.dumps(headers, default=str)), "content_type": message.content_type, "body": body}
+    received = {"headers": plain(headers), "content_type": message.content_type, "body": body}
     digest = hashlib.sha256(json.dumps([received, message.properties.get("message_id")], sort_keys=True).encode()).digest()
     deaths = headers.get("x-death")
     last = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}

@@ -132,10 +132,10 @@ class House:
 
 
 @contextmanager
-def house(folder: Path) -> Iterator[House]:
-    """A home in `folder`, ready and with a worker for each service; nothing of it is left afterwards."""
+def house(folder: Path, **settings: str) -> Iterator[House]:
+    """A home in `folder`, ready and with a worker for each service; nothing of it is left afterwards. `settings`: more environment."""
     free = {f"COUNTERFOIL_{name}": "0" for name in ("PORT", "CATCHER_HTTP_PORT", "CATCHER_SMTP_PORT")}
-    env = {**os.environ, **free, "COUNTERFOIL_HOME": str(folder)}
+    env = {**os.environ, **free, "COUNTERFOIL_HOME": str(folder), **settings}
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "console.log").open("ab") as console:
         process = subprocess.Popen([sys.executable, "-m", "deploy.embedded"], cwd=ROOT, env=env, stdout=console, stderr=console)

@@ -16,7 +16,7 @@ import psutil
 from shared.bus import Bus, envelope_text, queue_name, queue_names
 from shared.contracts.options import Priority
 from shared.ledger import calls, ids
-from shared.ledger.calls import NewJob
+from shared.ledger.calls import Answer, NewJob
 from shared.ledger.record import JobRecord
 from shared.ledger.store import Ledger
 from shared.settings import ServiceSettings
@@ -68,14 +68,42 @@ class Rig:
         self.bus = Bus("probe", settings)
         self.marks = self.home / "marks"
 
-    def submit(self, *, priority: Priority = "normal", run_at: int | None = None, expires_at: int | None = None, **act: Any) -> str:
-        """Accept a job as the gateway does."""
+    def submit(self, **asked: Any) -> str:
+        """Accept a job as the gateway does; its id. What can be asked for: see `ask`."""
+        answer = self.ask(**asked)
+        assert answer.word == "accepted", answer
+        return answer.detail
+
+    def ask(
+        self,
+        *,
+        priority: Priority = "normal",
+        run_at: int | None = None,
+        expires_at: int | None = None,
+        unique: str = "",
+        unique_ttl: int = 0,
+        at_once: bool = False,
+        **act: Any,
+    ) -> Answer:
+        """The ledger's answer to a new job that does `act`. `at_once`: its message goes out as by the gateway."""
         job_id, queue = ids.new("probe"), queue_name("probe", priority)
         request = json.dumps({"marks": str(self.marks), **act})
-        text = envelope_text(job_id=job_id, kind=KIND, epoch=1, tenant="t", request=request, blob="", trace={})
-        bell = self.bus.bell(text, kind=KIND, job_id=job_id, queue=queue)
-        self.ledger.run(calls.accept(NewJob(job_id, KIND, "t", queue, request, bell=bell, run_at=run_at, expires_at=expires_at)))
-        return job_id
+        bell = self._bell(job_id, queue, request, epoch=1)
+        job = NewJob(job_id, KIND, "t", queue, request, bell=bell, run_at=run_at, expires_at=expires_at)
+        answer = self.ledger.run(calls.accept(job, unique=unique, unique_ttl=unique_ttl))
+        if at_once:
+            self.bus.ring(*(self.job(waiting) for waiting in self.ledger.run(calls.outbox())))
+        return answer
+
+    def redrive(self, job: JobRecord, **act: Any) -> None:
+        """Open a new epoch, with another request."""
+        request = json.dumps({"marks": str(self.marks), **act})
+        bell = self._bell(job.id, job.text("queue"), request, epoch=job.number("epoch") + 1)
+        assert self.ledger.run(calls.redrive(job.id, "t", request=request, bell=bell)).word == "ok"
+
+    def _bell(self, job_id: str, queue: str, request: str, *, epoch: int) -> str:
+        text = envelope_text(job_id=job_id, kind=KIND, epoch=epoch, tenant="t", request=request, blob="", trace={})
+        return self.bus.bell(text, kind=KIND, job_id=job_id, queue=queue)
 
     def job(self, job_id: str) -> JobRecord:
         """The job as it is."""
@@ -111,7 +139,6 @@ class Rig:
     @contextmanager
     def worker(self, *, concurrency: int = 2, queues: str = "", **env: str) -> Iterator[Worker]:
         """A worker, ready; SIGKILLed at the end with whatever is left of it."""
-        before = len(self.stats()["workers"])
         log = self.home / f"worker-{ids.ulid()}.log"
         command = [sys.executable, "-m", "celery", "-A", "tests.probe.app", "worker", "--loglevel", "info", "-c", str(concurrency)]
         command += ["-n", f"{ids.ulid()}@%h", "--without-gossip", "--without-mingle", *(["-Q", queues] if queues else [])]
@@ -121,7 +148,7 @@ class Rig:
             process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=sink, stderr=sink)
         worker = Worker(process, log)
         try:
-            wait_until(lambda: self._joined(process, log, before), "the worker is ready", seconds=90)
+            wait_until(lambda: self._joined(process, log), "the worker is ready", seconds=90)
             yield worker
         finally:
             family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
@@ -131,6 +158,6 @@ class Rig:
                 if child.is_running():
                     child.send_signal(signal.SIGKILL)
 
-    def _joined(self, process: subprocess.Popen[bytes], log: Path, before: int) -> bool:
+    def _joined(self, process: subprocess.Popen[bytes], log: Path) -> bool:
         assert process.poll() is None, f"the worker ended:\n{log.read_text()[-3_000:]}"
-        return len(self.stats()["workers"]) > before
+        return any(worker["pid"] == process.pid for worker in self.stats()["workers"])
