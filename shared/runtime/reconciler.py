@@ -13,8 +13,9 @@ import structlog
 
 from shared.bus import queue_names
 from shared.errors import UnavailableError
-from shared.ledger import calls, dead, ids
+from shared.ledger import calls, dead, hearing, ids
 from shared.runtime import retention
+from shared.runtime.ears import Canaries
 from shared.runtime.intake import legible, plain
 from shared.runtime.runtime import Runtime
 
@@ -33,6 +34,7 @@ class Reconciler(threading.Thread):
         self._runtime = runtime
         self._stopping = threading.Event()
         self._looked = float("-inf")
+        self._canaries = Canaries(runtime)
         self._broker_answers = True
 
     def run(self) -> None:
@@ -72,6 +74,7 @@ class Reconciler(threading.Thread):
         if look.rescued or look.expired or look.rung_again:
             log.warning("ledger_reconciled", rescued=look.rescued, expired=look.expired, rung_again=look.rung_again, due=look.due)
         if look.mine:
+            self._canaries.send(depths)
             retention.step(runtime)
         if depths:
             runtime.bus.fetch_dead(self._keep)
@@ -108,6 +111,8 @@ class Reconciler(threading.Thread):
         """The broker gave up on a message. A job that the ledger knows needs no message: if it waits, it is rung again."""
         headers = message.headers if isinstance(message.headers, dict) else {}
         job_id = str(headers.get("id", ""))
+        if job_id == hearing.canary_id(self._runtime.service.name):
+            return
         if job_id and self._runtime.ledger.run(calls.read(job_id)) is not None:
             log.info("doorbell_given_up_by_broker", job=job_id)
             return
