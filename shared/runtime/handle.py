@@ -36,13 +36,19 @@ class JobHandle:
         self.attempt = record.number("attempt")
         self.epoch = record.number("epoch")
         self.labels: dict[str, str] = record.json("labels") or {}
-        self.workdir = workdir
+        self._workdir = workdir
         self.artifacts: list[Artifact] = list(record.artifacts)  # of a parent, what it published before it fanned out
         self._runtime = runtime
         self._record = record
         self._state = record.state
         self._step = ""
         self._written = self._told = self._peeked = float("-inf")
+
+    @property
+    def workdir(self) -> Path:
+        """A private folder for this attempt, made when first asked for."""
+        self._workdir.mkdir(parents=True, exist_ok=True)
+        return self._workdir
 
     def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
         """Report how far the work is. A ledger that does not answer for a moment does not stop the work."""
@@ -116,7 +122,8 @@ class JobHandle:
 
     def once(self, key: str) -> AbstractContextManager[Once]:
         """A side effect that no later run repeats once it is done (see `shared.job.Job.once`)."""
-        return journal.once(lambda call: patiently(self._runtime, call), self.id, self._record.token, key)
+        fresh = self._runtime.service.policy.lease / 3  # renewed twice a second: at the moment of asking, nearly all of it was left
+        return journal.once(lambda call: patiently(self._runtime, call), self.id, self._record.token, key, fresh=fresh)
 
     def _key(self, *parts: str) -> str:
         return f"{job_folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])

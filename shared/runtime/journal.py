@@ -2,9 +2,15 @@
 
 What a SIGKILL between the two leaves behind is *unknown*, and only the handler can ask the other side. No journal can do
 better: the effect and the note of it lie on two machines.
+
+A run that was frozen while it waited for the answer to its intent would read, when it wakes, a word that is long untrue. So an answer
+counts only while the lease must still hold; an older one is asked for again, and the ledger then refuses it. (The caution
+is Kleppmann's, "How to do distributed locking", 2016: a lease that was checked may be over when it is used. What is
+frozen between this check and its effect, only the other side can catch.)
 """
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +25,18 @@ LARGEST_VALUE = 8_192
 """Bytes of JSON: a journal keeps receipts, not results."""
 
 
+def elapsed() -> float:
+    """Seconds on a clock that goes on while the process or the machine sleeps (Linux), or while the process does (elsewhere)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @contextmanager
-def once(run: Callable[[Call[Answer]], Answer], job_id: str, token: int, key: str) -> Iterator[Once]:
-    """See `shared.job.Job.once`. `run` waits out a ledger that is being restarted."""
+def once(run: Callable[[Call[Answer]], Answer], job_id: str, token: int, key: str, *, fresh: float) -> Iterator[Once]:
+    """See `shared.job.Job.once`. `run` waits out a ledger that is being restarted; an answer is good for `fresh` seconds."""
     if not 0 < len(key) <= LONGEST_KEY:
         raise ValueError(f"a journal key has 1 to {LONGEST_KEY} characters, not {len(key)}")
     nonce = uuid.uuid4().hex
-    found = run(effects.begin(job_id, token, key, nonce=nonce))
+    found = _begin(run, effects.begin(job_id, token, key, nonce=nonce), fresh)
     effect = Once(cast("Literal['open', 'unknown', 'done']", found.word), _value(found.detail))
     before = effect.fate
     try:
@@ -43,6 +54,16 @@ def once(run: Callable[[Call[Answer]], Answer], job_id: str, token: int, key: st
     if len(value) > LARGEST_VALUE:
         raise ValueError(f"a journal keeps at most {LARGEST_VALUE} bytes for a key, not {len(value)}: keep a name, not the thing")
     run(effects.done(job_id, token, key, nonce=nonce, value=value))
+
+
+def _begin(run: Callable[[Call[Answer]], Answer], begin: Call[Answer], fresh: float) -> Answer:
+    """The answer to the intent, no older than `fresh`. Asked again, the ledger finds this try's own intent: the first word stands."""
+    asked = elapsed()
+    first = run(begin)
+    while elapsed() - asked > fresh:
+        asked = elapsed()
+        run(begin)
+    return first
 
 
 def _value(text: str) -> Any:
