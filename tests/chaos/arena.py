@@ -1,6 +1,5 @@
 """Where it happens: a server with its proxy, supervised workers, and the hand that strikes them. The same for both sides."""
 
-import os
 import signal
 import sys
 import time
@@ -17,7 +16,7 @@ from shared.errors import UnavailableError
 from tests.chaos import marks
 from tests.chaos.proxy import Proxy
 from tests.chaos.storm import Disturbance, What
-from tests.chaos.supervised import Supervised
+from tests.chaos.supervised import Supervised, send
 from tests.servers import Server, redis_server, running
 
 log = structlog.get_logger()
@@ -61,35 +60,36 @@ class Arena:
         log.info("struck", what=what.what, after=what.after)
         getattr(self, f"_{what.what}")(what.pick)
 
-    def _one(self, pick: float) -> Supervised:
-        """A worker at work, where there is one within a few seconds: the blow is to hurt."""
+    def _catch(self, pick: float) -> tuple[Supervised, list[int], list[int]]:
+        """A worker in the middle of a job, held by SIGSTOP: it, its family, and who of them is at work (nobody after 5 s)."""
         deadline = time.monotonic() + BUSY_WITHIN
-        while not (busy := [worker for worker in self.workers if self._at_work(worker)]) and time.monotonic() < deadline:
+        while True:
+            awake = [worker for worker in self.workers if not worker.asleep] or self.workers
+            first = int(pick * len(awake))
+            for worker in awake[first:] + awake[:first]:
+                family = worker.halt()
+                at_work = marks.busy(marks.read(self.marks))
+                caught = [pid for pid in family[1:] if pid in at_work]
+                if caught or time.monotonic() > deadline:
+                    return worker, family, caught
+                worker.resume(family)
             time.sleep(0.02)
-        chosen = busy or self.workers
-        return chosen[int(pick * len(chosen))]
-
-    def _at_work(self, worker: Supervised) -> list[int]:
-        at_work = marks.busy(marks.read(self.marks))
-        return [pid for pid in worker.family()[1:] if pid in at_work]
 
     def _worker(self, pick: float) -> None:
-        worker = self._one(pick)
-        pids = frozenset(worker.family())
+        worker, family, _ = self._catch(pick)
         at = time.time()
         worker.kill()
-        self.kills.append(marks.Kill(at, pids))
+        worker.resume(family[1:])  # what becomes of its children is their own affair
+        self.kills.append(marks.Kill(at, frozenset(family)))
 
     def _child(self, pick: float) -> None:
-        worker = self._one(pick)
-        chosen = self._at_work(worker) or worker.family()[1:]
+        worker, family, caught = self._catch(pick)
+        chosen = caught or family[1:]
         if chosen:
             pid, at = chosen[int(pick * len(chosen))], time.time()
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                return
+            send(pid, signal.SIGKILL)
             self.kills.append(marks.Kill(at, frozenset({pid})))
+        worker.resume(family)
 
     def _gateway(self, _pick: float) -> None:
         if self.gateway is not None:
@@ -99,7 +99,8 @@ class Arena:
         self.server.restart(signal.SIGKILL)
 
     def _freeze(self, pick: float) -> None:
-        self._one(pick).freeze(FREEZE)
+        worker, family, _ = self._catch(pick)
+        worker.resume(family, after=FREEZE)
 
     def _empty(self, _pick: float) -> None:
         insist(lambda: redis.Redis.from_url(self.direct).delete(*self.queues))

@@ -24,6 +24,7 @@ class Supervised:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self.starts = 0
+        self.asleep_until = 0.0
         self.process = self._start()
         self._thread = threading.Thread(target=self._watch, name=f"watch-{log.stem}", daemon=True)
 
@@ -40,7 +41,7 @@ class Supervised:
         self.process.kill()
         self.process.wait()
         for pid in family[1:]:
-            _send(pid, signal.SIGKILL)
+            send(pid, signal.SIGKILL)
 
     @property
     def pid(self) -> int:
@@ -60,20 +61,31 @@ class Supervised:
             self.process.kill()
             self.process.wait()
 
-    def freeze(self, seconds: float) -> threading.Thread:
-        """SIGSTOP of the whole family, SIGCONT after `seconds`: a machine that was asleep. The thread ends once it woke."""
-        frozen = self.family()
-        for pid in frozen:
-            _send(pid, signal.SIGSTOP)
+    @property
+    def asleep(self) -> bool:
+        """Frozen for some time yet."""
+        return time.monotonic() < self.asleep_until
+
+    def halt(self) -> list[int]:
+        """SIGSTOP of the whole family; whom it was sent."""
+        family = self.family()
+        for pid in family:
+            send(pid, signal.SIGSTOP)
+        return family
+
+    def resume(self, family: Sequence[int], *, after: float = 0.0) -> None:
+        """SIGCONT, in the background where it is to be later."""
 
         def wake() -> None:
-            self._stopping.wait(seconds)
-            for pid in frozen:
-                _send(pid, signal.SIGCONT)
+            self._stopping.wait(after)
+            for pid in family:
+                send(pid, signal.SIGCONT)
 
-        waker = threading.Thread(target=wake, name="waker", daemon=True)
-        waker.start()
-        return waker
+        if after:
+            self.asleep_until = time.monotonic() + after
+            threading.Thread(target=wake, name="waker", daemon=True).start()
+        else:
+            wake()
 
     def _start(self) -> subprocess.Popen[bytes]:
         self.starts += 1
@@ -87,7 +99,8 @@ class Supervised:
                     self.process = self._start()
 
 
-def _send(pid: int, what: signal.Signals) -> None:
+def send(pid: int, what: signal.Signals) -> None:
+    """Send a signal to whoever is still there."""
     try:
         os.kill(pid, what)
     except ProcessLookupError:
