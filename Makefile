@@ -30,9 +30,8 @@ test: $(VENV)/.dev  ## the whole test suite
 unit contract integration conformance e2e: $(VENV)/.dev  ## one lane of the tests
 	@$(BIN)/python -m tests.lanes --jobs $(TEST_JOBS) $@
 
-chaos: $(VENV)/.dev  ## kill everything, count every job: JOBS=10000 KILLS=100 SEED=7 BROKER=amqp://… ARGS="--plain --write"
-	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
-	  $(if $(BROKER),--broker $(BROKER)) $(ARGS)
+chaos: $(VENV)/.dev  ## kill everything, count every job: JOBS=10000 KILLS=100 SEED=7 ARGS="--rabbit --plain --write"
+	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, import direction, house rules: in seconds
 	@$(BIN)/ruff format --check --quiet || { echo "Run 'make fmt'."; exit 1; }

@@ -21,7 +21,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=3, help="with two children each")
     parser.add_argument("--fans", type=float, default=0.0, help="the share of jobs that leave their work to three children (ours only)")
-    parser.add_argument("--broker", default="", help="another broker than the ledger's server, such as amqp://…")
+    parser.add_argument("--rabbit", action="store_true", help="RabbitMQ, started for this, carries the doorbells, and is killed, too")
     parser.add_argument("--plain", action="store_true", help="the same on plain Celery beside it")
     parser.add_argument("--only-plain", action="store_true", help="plain Celery alone")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
@@ -33,20 +33,25 @@ def main() -> int:
     """Fight, print, write; 1 where a promise was broken."""
     given = arguments()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    blows = storm(given.seed, jobs=given.jobs, kills=given.kills)
+    blows = storm(given.seed, jobs=given.jobs, kills=given.kills, rabbit=given.rabbit)
     tallies: list[Tally] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         common = {"jobs": given.jobs, "seed": given.seed, "workers": given.workers}
         if not given.only_plain:
-            tally, field = ours.battle(folder / "ours", blows, broker=given.broker, fans=given.fans, **common)
+            tally, field = ours.battle(folder / "ours", blows, with_rabbit=given.rabbit, fans=given.fans, **common)
             tallies.append(tally)
             sys.stdout.write(f"\nstruck: {field.struck}\ncounters: {dict(tally.counters)}\n{tally.seconds:.0f} s\n")
         if given.plain or given.only_plain:
             tallies.append(plain_celery.battle(folder / "plain", blows, **common)[0])
     sys.stdout.write(f"\n{table(tallies)}\n")
     if given.write:
-        page.write(tallies, blows, command=f"make chaos JOBS={given.jobs} KILLS={given.kills} SEED={given.seed}", broker=given.broker)
+        page.write(
+            tallies,
+            blows,
+            command=f"make chaos JOBS={given.jobs} KILLS={given.kills} SEED={given.seed}{' ARGS=--rabbit' * given.rabbit}",
+            rabbit=given.rabbit,
+        )
     return int(any(one.broken for one in tallies if one.counters))
 
 

@@ -17,6 +17,7 @@ from tests.chaos import marks
 from tests.chaos.proxy import Proxy
 from tests.chaos.storm import Disturbance, What
 from tests.chaos.supervised import Supervised, send
+from tests.rabbits import Rabbit, rabbit
 from tests.servers import Server, redis_server, running
 
 log = structlog.get_logger()
@@ -36,6 +37,8 @@ class Arena:
     queues: Sequence[str]
     workers: list[Supervised] = field(default_factory=list)
     gateway: Supervised | None = None
+    rabbit: Rabbit | None = None
+    rabbit_proxy: Proxy | None = None
     kills: list[marks.Kill] = field(default_factory=list)
     struck: dict[What, int] = field(default_factory=dict)
 
@@ -53,6 +56,11 @@ class Arena:
     def direct(self) -> str:
         """The server as the referee reaches it."""
         return f"redis://127.0.0.1:{self.server.port}/0"
+
+    @property
+    def broker(self) -> str:
+        """RabbitMQ as its users reach it; '' where the ledger's server is the broker."""
+        return f"amqp://guest:guest@127.0.0.1:{self.rabbit_proxy.port}//" if self.rabbit_proxy else ""
 
     def strike(self, what: Disturbance) -> None:
         """Let it happen, and note what it took."""
@@ -102,11 +110,23 @@ class Arena:
         worker, family, _ = self._catch(pick)
         worker.resume(family, after=FREEZE)
 
+    def _broker(self, _pick: float) -> None:
+        if self.rabbit is not None:
+            self.rabbit.server.restart(signal.SIGKILL)
+
     def _empty(self, _pick: float) -> None:
-        insist(lambda: redis.Redis.from_url(self.direct).delete(*self.queues))
+        if self.rabbit is None:
+            insist(lambda: redis.Redis.from_url(self.direct).delete(*self.queues))
+            return
+        channel = self.rabbit.channel()
+        for queue in self.queues:
+            channel.queue_purge(queue)
+        channel.connection.close()
 
     def _cut(self, _pick: float) -> None:
-        self.proxy.cut()
+        for proxy in (self.proxy, self.rabbit_proxy):
+            if proxy is not None:
+                proxy.cut()
 
 
 def insist(do: Callable[[], T], *, seconds: float = 60.0) -> T:
@@ -122,11 +142,16 @@ def insist(do: Callable[[], T], *, seconds: float = 60.0) -> T:
 
 
 @contextmanager
-def arena(folder: Path, *, app: str, queues: Sequence[str], workers: int, env: Callable[[Arena], Mapping[str, str]]) -> Iterator[Arena]:
+def arena(
+    folder: Path, *, app: str, queues: Sequence[str], workers: int, env: Callable[[Arena], Mapping[str, str]], with_rabbit: bool = False
+) -> Iterator[Arena]:
     """A server with AOF (fsync always), its proxy, and `workers` supervised Celery workers of `app` with two children each."""
     with ExitStack() as stack:
         server = stack.enter_context(running(redis_server(folder / "server", appendonly=True)))
         made = Arena(folder, server, stack.enter_context(Proxy(server.port)), queues)
+        if with_rabbit:
+            made.rabbit = stack.enter_context(rabbit(folder / "rabbit"))
+            made.rabbit_proxy = stack.enter_context(Proxy(made.rabbit.server.port))
         for number in range(workers):
             command = [sys.executable, "-m", "celery", "-A", app, "worker", "--loglevel", "info", "-c", "2", "-n", f"w{number}@%h"]
             command += ["--without-gossip", "--without-mingle"]

@@ -69,12 +69,14 @@ class Side:
             states[record.state if record else "gone"] += 1
             twice += len(ends) > 1
             assert not ends or page.events[-1].type in ENDS, f"{job_id}: an event after the last"
+        known = insist(lambda: self.ledger.redis.zcard(f"{self.ledger.prefix}jobs:default"))
         left = marks.read(self._arena.marks)
         victims, rescue = marks.rescues(left, self._arena.kills)
         done = sum(states[state] for state in TERMINAL)
         return Tally(
             name="Counterfoil",
             accepted=states.total(),
+            accepted_twice=int(known) - states.total(),
             succeeded=states[State.SUCCEEDED],
             lost=states.total() - done,
             dead_lettered=states[State.FAILED],
@@ -90,16 +92,16 @@ class Side:
 
 
 def battle(
-    folder: Path, storm: Sequence[Disturbance], *, jobs: int, seed: int, workers: int, fans: float = 0.0, broker: str = ""
+    folder: Path, storm: Sequence[Disturbance], *, jobs: int, seed: int, workers: int, fans: float = 0.0, with_rabbit: bool = False
 ) -> tuple[Tally, Arena]:
-    """The whole of it. `broker`: another one than the ledger's server."""
+    """The whole of it. `with_rabbit`: RabbitMQ carries the doorbells."""
     port = free_port()
 
     def env(made: Arena) -> Mapping[str, str]:
         own = {"PROBE_REDIS_URL": made.url, "PROBE_HOME": str(folder), "COUNTERFOIL_REDIS_URL": made.url, "COUNTERFOIL_HOME": str(folder)}
-        return {**own, "COUNTERFOIL_BROKER_URL": broker} if broker else own
+        return {**own, "COUNTERFOIL_BROKER_URL": made.broker} if made.broker else own
 
-    with arena(folder, app="tests.probe.app", queues=queue_names("probe"), workers=workers, env=env) as field:
+    with arena(folder, app="tests.probe.app", queues=queue_names("probe"), workers=workers, env=env, with_rabbit=with_rabbit) as field:
         command = [sys.executable, "-m", "uvicorn", "--factory", "tests.probe.gateway:app", "--host", "127.0.0.1", "--port", str(port)]
         with Supervised([*command, "--no-access-log"], env=env(field), log=folder / "gateway.log") as field.gateway:
             side = Side(field, port=port, seed=seed, fans=fans)

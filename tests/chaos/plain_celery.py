@@ -87,6 +87,7 @@ class Side:
         return Tally(
             name="plain Celery",
             accepted=len(accepted),
+            accepted_twice=None,
             succeeded=len(accepted & did.keys()),
             lost=len(accepted - did.keys()),
             dead_lettered=None,

@@ -14,6 +14,8 @@ class Tally:
 
     name: str
     accepted: int
+    accepted_twice: int | None
+    """Jobs that the ledger has beyond those: a POST that was repeated after a lost answer, and taken for another."""
     succeeded: int
     lost: int
     """Accepted, and never done."""
@@ -36,13 +38,19 @@ class Tally:
     @property
     def broken(self) -> list[str]:
         """The promises that did not hold; empty is how it should be."""
-        held = {"lost": self.lost == 0, "settled twice": not self.settled_twice, "an effect under job.once twice": not self.once_twice}
+        held = {
+            "lost": self.lost == 0,
+            "accepted twice": not self.accepted_twice,
+            "settled twice": not self.settled_twice,
+            "an effect under job.once twice": not self.once_twice,
+        }
         return [promise for promise, kept in held.items() if not kept]
 
     def row(self) -> list[str]:
         """The table's cells, in the order of `COLUMNS`."""
         told = [
             self.accepted,
+            self.accepted_twice,
             self.succeeded,
             self.lost,
             self.dead_lettered,
@@ -63,8 +71,8 @@ class Tally:
 
 
 COLUMNS = (
-    "", "accepted", "succeeded", "lost", "dead letters", "settled twice", "handler ran to its end twice", "effect twice, unguarded",
-    "effect twice, `job.once`", "jobs hit by a kill", "rescue s p50 / p99 / max", "stale writes refused",
+    "", "accepted", "accepted twice", "succeeded", "lost", "dead letters", "settled twice", "handler ran to its end twice",
+    "effect twice, unguarded", "effect twice, `job.once`", "jobs hit by a kill", "rescue s p50 / p99 / max", "stale writes refused",
 )  # fmt: skip
 
 

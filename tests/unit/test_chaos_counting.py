@@ -18,8 +18,8 @@ MARKS = [
     Mark("did", "a", 3, 14.2),
 ]
 TALLY = Tally(
-    name="ours", accepted=5, succeeded=5, lost=0, dead_lettered=0, settled_twice=0, reran=1, plain_twice=2, once_twice=0, victims=2,
-    rescue=[1.0, 16.0], counters={"stale_refused": 3}, seconds=60.0,
+    name="ours", accepted=5, accepted_twice=0, succeeded=5, lost=0, dead_lettered=0, settled_twice=0, reran=1, plain_twice=2, once_twice=0,
+    victims=2, rescue=[1.0, 16.0], counters={"stale_refused": 3}, seconds=60.0,
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_a_storm_is_its_seed() -> None:
     assert blows != storm(8, jobs=300, kills=12)
     assert 12 == sum(blow.kill for blow in blows)
     assert {*KILLS} == {blow.what for blow in blows if blow.kill}
+    assert {*KILLS, "broker"} == {blow.what for blow in storm(7, jobs=300, kills=12, rabbit=True) if blow.kill}
     assert [blow.after for blow in blows] == sorted(blow.after for blow in blows)
     assert all(0 < blow.after < 300 for blow in blows)
 
@@ -67,6 +68,7 @@ def test_broken_promises_are_named() -> None:
     """What makes `make chaos` fail."""
     assert [] == TALLY.broken
     assert ["lost"] == dataclasses.replace(TALLY, lost=1).broken
+    assert ["accepted twice"] == dataclasses.replace(TALLY, accepted_twice=1).broken
     assert ["settled twice"] == dataclasses.replace(TALLY, settled_twice=1).broken
     assert ["an effect under job.once twice"] == dataclasses.replace(TALLY, once_twice=1).broken
 
@@ -89,10 +91,10 @@ def test_a_section_is_replaced_and_its_neighbours_are_kept(tmp_path: Path) -> No
     blows = [Disturbance("worker", 10, 0.5), Disturbance("cut", 20, 0.5)]
     for jobs in (1, 2):
         page.write([TALLY], blows, command=f"make chaos JOBS={jobs}", page=target)
-    page.write([TALLY], blows, command="make chaos BROKER=amqp://", broker="amqp://x", page=target)
+    page.write([TALLY], blows, command="make chaos ARGS=--rabbit", rabbit=True, page=target)
 
     text = target.read_text()
     assert text.startswith("# Reliability\n\nBefore.\n\n<!-- chaos redis:")
     assert ("After." in text, "old" in text, "JOBS=1" in text, "JOBS=2" in text) == (True, False, False, True)
     assert 2 == text.count("1 × SIGKILL of a whole worker")
-    assert text.index("After.") < text.index("<!-- chaos amqp")
+    assert text.index("After.") < text.index("<!-- chaos rabbitmq")
