@@ -43,7 +43,8 @@ class Outcome:
 
     def __str__(self) -> str:
         told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(self.counts.items())) or "no tests"
-        return f"{self.name:<12} {'FAILED' if self.failed else 'ok':<7} {self.seconds:6.1f} s  {told}"
+        verdict = "FAILED" if self.failed else "ok" if self.counts["passed"] else "not run"
+        return f"{self.name:<12} {verdict:<7} {self.seconds:6.1f} s  {told}"
 
 
 def runs(folder: Path, jobs: int) -> Iterator[list[str]]:

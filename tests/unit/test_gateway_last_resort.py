@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 
 from gateway.app import make_app
 from gateway.settings import GatewaySettings
@@ -20,8 +21,10 @@ def test_a_bug_is_a_problem(method: str, path: str) -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             return await client.request(method, path, json={"seed": "ada"})
 
-    answer = asyncio.run(ask())
+    with structlog.testing.capture_logs() as told:  # structlog's default prints the traceback with locals: seconds of CPU
+        answer = asyncio.run(ask())
 
     assert (500, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
     assert "https://counterfoil.dev/problems/internal" == answer.json()["type"]
     assert "state" not in answer.json()["detail"]
+    assert ["error"] == [line["log_level"] for line in told]
