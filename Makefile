@@ -25,7 +25,7 @@ demo: $(VENV)/.home  ## one real job of each service, from start to result
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
 test: $(VENV)/.dev  ## the whole test suite
-	@$(BIN)/python -m tests.lanes --jobs $(TEST_JOBS)
+	@SIM_SECONDS=$${SIM_SECONDS:-20} $(BIN)/python -m tests.lanes --jobs $(TEST_JOBS)
 
 unit contract integration conformance e2e: $(VENV)/.dev  ## one lane of the tests
 	@$(BIN)/python -m tests.lanes --jobs $(TEST_JOBS) $@
