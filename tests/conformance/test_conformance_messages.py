@@ -89,6 +89,7 @@ def test_a_high_job_overtakes_a_thousand_low_ones(rig: Rig) -> None:
     """Priority: no low job starts between a high one's acceptance and its start, but those that were in a child's hands."""
     low = [rig.submit(what="work", seconds=0.05, priority="low") for _ in range(LOW)]
     rig.wait(low[10])
+    rig.wait(rig.submit(what="work", priority="high", at_once=True))  # this one connects, with low ones on board
     high = [rig.wait(rig.submit(what="work", priority="high", at_once=True)) for _ in range(5)]
     started = [int(rig.job(job).text("started") or 0) for job in low]
     overtaken = [sum(record.number("created") < at < record.number("started") for at in started) for record in high]
