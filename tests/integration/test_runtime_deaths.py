@@ -48,12 +48,13 @@ def test_a_fault_in_native_code_is_explained_in_three_places(rig: Rig) -> None:
 
 
 def test_an_exit_is_explained_by_its_status(rig: Rig) -> None:
-    """A process that ends itself in the middle of a job; what an earlier job told is not taken for this one's progress."""
+    """A process that ends itself in the middle of a job; what an earlier attempt told is not taken for this one's progress."""
     job = rig.submit(what="leave")
     rig.wait(job)
 
     rescues = told(rig, job, "rescued")
-    assert [("exit", 3, None)] * 2 == [(why["cause"], why["exit_status"], why.get("progress")) for why in rescues]
+    assert [("exit", 3)] * 2 == [(why["cause"], why["exit_status"]) for why in rescues]
+    assert [{"step": "begin", "fraction": 0.7}, None] == [why.get("progress") for why in rescues]
     assert "exit status 3" in rescues[0]["reason"]
 
 

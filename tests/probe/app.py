@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from celery import signals
 from celery.worker.control import control_command
 from pydantic_settings import SettingsConfigDict
 
@@ -17,7 +18,7 @@ from shared.policy import Policy, RetryPolicy
 from shared.service import Service
 from shared.settings import ServiceSettings
 from shared.worker import make_app
-from tests.probe.contract import CONTRACT, Act, ProbeResult
+from tests.probe.contract import CONTRACT, Act, NextAct, NextProbeResult, ProbeResult
 from tests.probe.sink import Sink
 
 
@@ -29,6 +30,10 @@ class ProbeSettings(ServiceSettings):
     lease: float = 15.0
     hard_time_limit: float = 3_600.0
     canary_every: float = 10.0
+    slow_fork: float = 0.0
+    """Seconds that a child takes before it can do anything, as one that loads its models while it starts."""
+    warm_up: float = 0.0
+    """Seconds of loading in the background."""
 
 
 def mark(command: Act, job: Job, word: str) -> None:
@@ -83,6 +88,13 @@ def kill(command: Act, job: Job) -> ProbeResult:
     return ProbeResult(said="never")
 
 
+def sing(command: Act, job: Job) -> ProbeResult:
+    """Say which tempo was understood, if this release knows of any."""
+    if isinstance(command, NextAct):
+        return NextProbeResult(said="sang", attempt=job.attempt, tempo=command.tempo)
+    return ProbeResult(said="sang", attempt=job.attempt)
+
+
 def segfault(command: Act, job: Job) -> ProbeResult:
     """Die as a faulty library does, some way into the work."""
     with telemetry.step("draw picture"):
@@ -98,8 +110,10 @@ def stubborn(command: Act, job: Job) -> ProbeResult:
     return spin(command, job)
 
 
-def leave(_command: Act, _job: Job) -> ProbeResult:
-    """End the process as a library does that calls exit(3)."""
+def leave(_command: Act, job: Job) -> ProbeResult:
+    """End the process as a library does that calls exit(3); only the first attempt tells how far it is."""
+    if job.attempt == 1:
+        job.progress(0.7, "begin")
     os._exit(3)
 
 
@@ -131,6 +145,7 @@ ACTS: Mapping[str, Callable[[Act, Job], ProbeResult | FanOut]] = {
     "flaky": flaky,
     "refuse": refuse,
     "kill": kill,
+    "sing": sing,
     "segfault": segfault,
     "stubborn": stubborn,
     "leave": leave,
@@ -163,4 +178,10 @@ def nap(_state: Any, seconds: float) -> None:
     time.sleep(seconds)
 
 
-app = make_app(Service(CONTRACT, policy, settings, {Act.kind: act}))
+def load(**_: Any) -> None:
+    """Load models, slowly."""
+    time.sleep(settings.slow_fork)
+
+
+signals.worker_process_init.connect(load, weak=False)
+app = make_app(Service(CONTRACT, policy, settings, {Act.kind: act}, warm_up=lambda: time.sleep(settings.warm_up)))

@@ -1,5 +1,6 @@
-"""The probe's messages."""
+"""The probe's messages; with PROBE_CONTRACT=next those of a later release: an optional field more in command and result."""
 
+import os
 from typing import ClassVar
 
 from shared.contracts.base import Command, Result
@@ -30,6 +31,20 @@ class Act(Command):
     part: str = "work"
 
 
+class NextProbeResult(ProbeResult):
+    """Of the next release."""
+
+    tempo: str | None = None
+
+
+class NextAct(Act):
+    """Of the next release: the same kind, with an optional field more."""
+
+    result: ClassVar[type[Result]] = NextProbeResult
+
+    tempo: str = "andante"
+
+
 class SweepProbe(Sweep):
     """The probe's sweep."""
 
@@ -42,4 +57,5 @@ class MeasureProbe(MeasureQueues):
     kind: ClassVar[str] = "probe.measure.v1"
 
 
-CONTRACT = Contract("probe", "For tests", (Act, SweepProbe, MeasureProbe))
+ACT = NextAct if os.environ.get("PROBE_CONTRACT") == "next" else Act
+CONTRACT = Contract("probe", "For tests", (ACT, SweepProbe, MeasureProbe))
