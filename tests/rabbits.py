@@ -13,6 +13,8 @@ from pathlib import Path
 import amqp
 import pytest
 
+from shared.bus import queue_names
+from shared.rabbit import dead_queue_name
 from tests.servers import Server, free_port, running, wait_until
 
 ABSENT = "no rabbitmq-server is installed here: Debian and Ubuntu have it (apt-get install rabbitmq-server); nothing of RabbitMQ is proved"
@@ -36,6 +38,13 @@ class Rabbit:
         connection = amqp.Connection(f"127.0.0.1:{self.server.port}", confirm_publish=True)
         connection.connect()
         return connection.channel()
+
+    def forget(self, service: str) -> None:
+        """Delete a service's queues, messages and all."""
+        channel = self.channel()
+        for queue in (*queue_names(service), dead_queue_name(service)):
+            channel.queue_delete(queue)
+        channel.connection.close()
 
     def depth(self, queue: str) -> int:
         """How many messages wait in `queue`; -1 where there is no such queue."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.gateways import Gateway
 from tests.integration.api_desk import ApiDesk, Tenant
+from tests.rabbits import Rabbit, rabbit
 from tests.servers import gateway_server, redis_server, running
 
 
@@ -37,3 +38,10 @@ def mine(desk: ApiDesk) -> Iterator[Tenant]:
     """A tenant of the test's own, with all scopes."""
     with desk.tenant() as tenant:
         yield tenant
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    """A RabbitMQ of this test session's own, with a consumer timeout of 5 s; skips, loudly, where none is installed."""
+    with rabbit(tmp_path_factory.mktemp("rabbit"), consumer_timeout=5) as server:
+        yield server

@@ -5,22 +5,21 @@ from collections.abc import Iterator
 import amqp
 import pytest
 
-from shared.bus import queue_names
 from shared.contracts.states import State
 from shared.ledger import dead
 from shared.ledger.dead import DeadLetter
 from tests.probe.rig import Rig
-from tests.rabbits import Rabbit, rabbit
+from tests.rabbits import Rabbit
 from tests.servers import redis_server, running, wait_until
 
 pytestmark = [pytest.mark.serial, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
-    """A RabbitMQ."""
-    with rabbit(tmp_path_factory.mktemp("rabbit")) as broker:
-        yield broker
+def broker(rabbit_server: Rabbit) -> Rabbit:
+    """A RabbitMQ that holds nothing of the probe's."""
+    rabbit_server.forget("probe")
+    return rabbit_server
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +95,7 @@ def test_a_live_jobs_message_is_no_dead_letter(rig: Rig, broker: Rabbit) -> None
 
 def test_queues_that_somebody_deleted_are_made_again(rig: Rig, broker: Rabbit) -> None:
     """L3: with its queues gone a job is still done; no message vanishes into a queue that is not there."""
-    channel = broker.channel()
-    for queue in (*queue_names("probe"), "probe.dlq"):
-        channel.queue_delete(queue)
-    channel.connection.close()
+    broker.forget("probe")
     job = rig.submit(what="work", priority="high", at_once=True)
     done = rig.wait(job)
 
