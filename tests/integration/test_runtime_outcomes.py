@@ -55,6 +55,22 @@ def test_a_transient_error_is_retried(rig: Rig) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+def test_a_remotes_retry_after_is_waited_out_and_our_own_pauses_have_full_jitter(rig: Rig) -> None:
+    """What a remote asks for goes before the policy's cap of 1 s; else error n waits at most 0.1 s × 2^(n-1), for the tests' policy."""
+    asked, unasked = rig.submit(what="flaky", until_attempt=2, seconds=2.5), rig.submit(what="flaky", until_attempt=3)
+    done = rig.wait(asked)
+    rig.wait(unasked)
+
+    def pauses(job: str) -> list[int]:
+        told = [event for event in rig.ledger.run(calls.events(job)).events if event.type == "job.retrying"]
+        return [event.data["run_at"] - event.time for event in told]
+
+    assert [2_500] == pauses(asked)
+    assert 2_500 <= done.attempts[1]["started_at"] - done.attempts[0]["ended_at"] < 5_000
+    assert [True, True] == [0 <= pause <= most for pause, most in zip(pauses(unasked), (100, 200), strict=True)]
+
+
+@pytest.mark.usefixtures("worker")
 def test_errors_run_out(rig: Rig) -> None:
     """L5: after max_attempts errors the job is dead-lettered as exhausted."""
     done = rig.wait(rig.submit(what="flaky", until_attempt=9))

@@ -70,9 +70,9 @@ def spin(command: Act, job: Job) -> ProbeResult:
 
 
 def flaky(command: Act, job: Job) -> ProbeResult:
-    """Fail until attempt `until_attempt`."""
+    """Fail until attempt `until_attempt`; the remote asks for `seconds` of patience, where that is not 0."""
     if job.attempt < command.until_attempt:
-        raise TransientError("not yet", retry_after=0.1)
+        raise TransientError("not yet", retry_after=command.seconds or None)
     return ProbeResult(said="at last", attempt=job.attempt)
 
 
