@@ -9,8 +9,9 @@ from typing import Any
 
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import OperationalError
 from kombu.messaging import Producer
+
+from shared.errors import UnavailableError
 
 DELIVERIES = 20
 """How often RabbitMQ hands out a message before it gives up on it; version 4's own default. The ledger rings again for a live job."""
@@ -53,7 +54,8 @@ def dead_queue(service: str) -> Queue:
 def publish(connection: Connection, letters: Iterable[Letter]) -> None:
     """Publish, and return once the broker has confirmed all: one wait for the lot, not one for each.
 
-    Raises kombu's OperationalError where the broker refuses one, and a timeout where it says nothing.
+    Raises UnavailableError where the broker refuses one (a quorum queue without a leader, just after a start), and a timeout where
+    it says nothing.
     """
     with connection.channel() as channel:
         channel.confirm_select()
@@ -76,7 +78,7 @@ def publish(connection: Connection, letters: Iterable[Letter]) -> None:
         while waiting:
             connection.drain_events(timeout=CONFIRM_WITHIN)
         if refused:
-            raise OperationalError(f"the broker refused {len(refused)} messages")
+            raise UnavailableError("broker", f"the broker refused {len(refused)} messages")
 
 
 def fetch_dead(connection: Connection, service: str, keep: Callable[[Any], None], most: int) -> int:
