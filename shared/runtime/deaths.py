@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,10 @@ Processes = Callable[[], Iterable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A child as it was when it was last seen alive."""
+    """A child as it was when it was last seen alive.
+
+    `oom_kills` is the count of one look earlier: a process that the kernel has chosen to kill goes on for a moment, and looks alive.
+    """
 
     resident: int
     oom_kills: int
@@ -38,11 +42,11 @@ class Deaths:
         self._counter = oom_counter(root)
         self._known: dict[int, Any] = {}
         self._seen: dict[int, Seen] = {}
-        self._oom_kills = self._before = self._count()
+        self._counts = deque([self._count()], maxlen=2)
 
     def begin(self) -> None:
         """Before the children are looked at, so that a kill during the look counts as after it."""
-        self._before, self._oom_kills = self._oom_kills, self._count()
+        self._counts.append(self._count())
         here = {process.pid: process for process in list(self._processes())}
         earlier = [(pid, process) for pid, process in self._known.items() if pid not in here]
         self._known = {**dict(earlier[-REMEMBERED:]), **here}
@@ -50,9 +54,11 @@ class Deaths:
     def saw(self, pid: int) -> None:
         """It is alive. What it holds in memory now is what will be known of it."""
         try:
-            self._seen[pid] = Seen(psutil.Process(pid).memory_info().rss, self._oom_kills)
+            resident = psutil.Process(pid).memory_info().rss
         except psutil.NoSuchProcess:
             return  # it died this moment: the next beat explains it
+        if resident:  # else it has given its memory back, which is what the dying do first
+            self._seen[pid] = Seen(resident, self._counts[0])
 
     def forget_all_but(self, pids: Iterable[int]) -> None:
         """What is not busy needs no explanation; and pids come back."""
@@ -73,7 +79,7 @@ class Deaths:
             why |= {"cause": "unsettled" if status == UNSETTLED else "exit", "exit_status": status}
         if known:
             why["cause"] = "time_limit"
-        elif why.get("signal") == "SIGKILL" and self._count() > (seen.oom_kills if seen else self._before):
+        elif why.get("signal") == "SIGKILL" and self._count() > (seen.oom_kills if seen else self._counts[0]):
             why["cause"] = "oom"
         if seen is not None:
             why["memory_bytes"] = seen.resident

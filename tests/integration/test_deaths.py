@@ -62,8 +62,10 @@ def test_an_oom_kill_is_told_from_a_kill(child: subprocess.Popen[bytes], tmp_pat
     deaths = Deaths(tuple, root=machine(tmp_path, 3))
     deaths.begin()
     deaths.saw(child.pid)
+    machine(tmp_path, 4)  # the kernel has chosen it, and it is not dead yet
+    deaths.begin()
+    deaths.saw(child.pid)
     child.kill()
-    machine(tmp_path, 4)
     deaths.begin()
 
     why = deaths.explain(dead(child))
@@ -73,11 +75,12 @@ def test_an_oom_kill_is_told_from_a_kill(child: subprocess.Popen[bytes], tmp_pat
 
 
 def test_an_oom_kill_of_before_explains_nothing(child: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    """Another process of the cgroup was killed while this one was seen alive afterwards."""
+    """Another process of the cgroup was killed, and this one was seen alive at two looks afterwards."""
     deaths = Deaths(tuple, root=machine(tmp_path, 3))
     machine(tmp_path, 4)
-    deaths.begin()
-    deaths.saw(child.pid)
+    for _ in range(2):
+        deaths.begin()
+        deaths.saw(child.pid)
     child.kill()
 
     assert "signal" == deaths.explain(dead(child))["cause"]
