@@ -45,13 +45,16 @@ def queue_names(service: str) -> tuple[str, ...]:
 def transport_options(url: str) -> dict[str, Any]:
     """The options every process gives its broker connection; the same visibility timeout in all of them, or one redelivers for all.
 
-    Redis: a day, because acks are early; the ledger's leases do the rescuing. Sockets time out, for a dead peer must not make a
-    live worker deaf. RabbitMQ needs none: `shared.rabbit` asks for confirms itself, many at a time, and kombu's option would have
-    the worker wait for the confirm of each event it sends to dashboards.
+    Redis: kombu notes each message it pops in Redis and strikes it off at the ack, two transactions a job that the worker's loop waits
+    out, so that what a dead worker held is pushed again after the visibility timeout. Without `ack_emulation` it does not: a doorbell
+    that died with a worker is rung again by the reconciler, within seconds; the timeout is for whoever runs an older worker.
+    Sockets time out, for a dead peer must not make a live worker deaf. RabbitMQ needs none: `shared.rabbit` asks for confirms itself,
+    many at a time, and kombu's option would have the worker wait for the confirm of each event it sends to dashboards.
     """
     if url.startswith(("redis", "rediss", "sentinel")):
         return {
             "visibility_timeout": DAY,
+            "ack_emulation": False,
             "socket_timeout": 30,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,

@@ -83,8 +83,10 @@ class Job(Protocol):
     attempt: int
     epoch: int
     labels: dict[str, str]
-    workdir: Path
-    """A private, empty folder for this attempt; removed when the attempt ends, however it ends."""
+
+    @property
+    def workdir(self) -> Path:
+        """A private, empty folder for this attempt, made when first asked for; removed when the attempt ends, however it ends."""
 
     def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
         """Report how far the work is (see `Progress`)."""

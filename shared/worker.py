@@ -86,7 +86,7 @@ def settings(service: Service, runtime: Runtime) -> dict[str, Any]:
         "worker_enable_soft_shutdown_on_idle": True,
         "worker_hijack_root_logger": False,  # structlog writes the lines
         "worker_redirect_stdouts": False,
-        "worker_send_task_events": True,  # for Flower
+        "worker_send_task_events": False,  # Flower asks for them when it comes; three publishes a job are dear while nobody listens
         "task_send_sent_event": False,
         "enable_utc": True,
         "timezone": "UTC",

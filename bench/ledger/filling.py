@@ -25,7 +25,7 @@ class Hands:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.worker = "avatar@a-host-of-some-name:12345:0a1b2c3d"
+        self.worker = 10_000
 
     def accept(self, *, request: str = REQUEST) -> str:
         """A queued job with a doorbell of the usual size."""
@@ -38,7 +38,9 @@ class Hands:
     def claim(self, job_id: str) -> JobRecord:
         """The job whose turn it is, claimed; its doorbell is taken off the broker's list."""
         self.ledger.redis.lpop("avatar")
-        call = calls.claim(job_id, worker=self.worker, pid=7, lease_ms=15_000, nonce=ids.ulid(), queue="avatar")
+        self.worker += 1
+        name = f"avatar@a-host-of-some-name:{self.worker}:0a1b2c3d"  # one job each, as a worker with two children has two
+        call = calls.claim(job_id, worker=name, pid=7, lease_ms=15_000, nonce=ids.ulid(), queue="avatar")
         record = self.ledger.run(call)
         if not isinstance(record, JobRecord):
             raise TypeError(f"the ledger did not give the job out: {record.word}")

@@ -101,13 +101,13 @@ def observed(runtime: Runtime, record: JobRecord) -> Iterator[None]:
 
 @contextmanager
 def workdir(runtime: Runtime, record: JobRecord) -> Iterator[Path]:
-    """A private folder for this attempt; the token in its name keeps a zombie out of its successor's."""
+    """Where a private folder for this attempt may be; the token in its name keeps a zombie out of its successor's."""
     path = runtime.service.settings.home / "work" / runtime.service.name / f"{record.id}-{record.token}"
-    path.mkdir(parents=True, exist_ok=True)
     try:
-        yield path
+        yield path  # made by `JobHandle.workdir`: most jobs need none, and making and removing it took as long as a step on the ledger
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def perform(runtime: Runtime, record: JobRecord, job: JobHandle) -> Outcome:

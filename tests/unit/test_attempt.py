@@ -110,6 +110,22 @@ def test_success_is_told(house: House) -> None:
     told = house.run(well)
 
     assert [script for script, _ in told] == ["claim", "succeed"]
+    assert not (house.home / "work").exists()
+
+
+def test_the_folder_of_an_attempt_goes_with_it(house: House) -> None:
+    """Made when it is asked for, empty, and gone afterwards with what is in it."""
+    seen: list[Path] = []
+
+    def writing(command: Act, job: Any) -> ProbeResult:
+        seen.extend(job.workdir.iterdir())
+        (job.workdir / "part").write_text("x")
+        seen.append(job.workdir / "part")
+        return well(command, job)
+
+    house.run(writing)
+
+    assert [path.name for path in seen] == ["part"]
     assert list((house.home / "work" / "probe").iterdir()) == []
 
 
@@ -125,7 +141,11 @@ def test_home_that_cannot_be_written_fails_the_attempt(house: House) -> None:
     """A full disk, or a folder of another user, where the work's folder should be."""
     (house.home / "work").write_text("in the way")
 
-    assert failure(house.run(well)) == ("unforeseen", "1")
+    def writing(command: Act, job: Any) -> ProbeResult:
+        (job.workdir / "part").write_text("x")
+        return well(command, job)
+
+    assert failure(house.run(writing)) == ("unforeseen", "1")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ local function next_in_turn()
     if found and (found.state == 'queued' or found.wait == 'woken') then
       redis.call('HSET', P .. 'turns', queue, int(at))
       redis.call('ZADD', P .. 'turn:' .. queue, int(at + 1), tenant)
-      return candidate
+      return candidate, found
     end
     if candidate then leave_line(queue, tenant, candidate) else redis.call('ZREM', P .. 'turn:' .. queue, tenant) end
   end
@@ -36,8 +36,9 @@ end
 
 local had = had_already()
 if had then return {'claimed', redis.call('HGETALL', job_key(had)), had} end
-if queue ~= '' then id = next_in_turn() or id end
-local r = load(id)
+local next_id, r
+if queue ~= '' then next_id, r = next_in_turn() end
+if next_id then id = next_id else r = load(id) end
 if not r then count('unknown_dropped'); return {'unknown'} end
 local resumed = r.state == 'running' and r.wait == 'woken'
 if r.state == 'queued' then
@@ -54,10 +55,9 @@ unready(r)
 redis.call('ZREM', P .. 'due', id)
 redis.call('ZREM', P .. 'deadlines', id)
 move(r, 'running')
-set(r, 'token', r.token + 1, 'worker', worker, 'pid', pid, 'lease', NOW + lease, 'nonce', nonce, 'wait', '', 'last', '')
+set(r, 'token', r.token + 1, 'worker', worker, 'pid', pid, 'lease', NOW + lease, 'nonce', nonce, 'wait', '', 'last', '',
+  'attempt', resumed and r.attempt or r.attempt + 1, 'attempt_started', resumed and r.attempt_started or NOW, 'started', r.started == 0 and NOW or r.started)
 if not resumed then
-  set(r, 'attempt', r.attempt + 1, 'attempt_started', NOW)
-  if r.started == 0 then set(r, 'started', NOW) end
   emit(r, 'started', cjson.encode({attempt = r.attempt, epoch = r.epoch, worker = worker}))
 end
 redis.call('ZADD', P .. 'leases', int(NOW + lease), id)

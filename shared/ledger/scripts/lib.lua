@@ -175,18 +175,21 @@ local function child_ended(r, state)
 end
 
 local function end_children(r, reason)
-  for _, index in ipairs(redis.call('HKEYS', P .. 'kids:' .. r.id)) do
-    local child = load(r.id .. '.' .. index)
+  local kids = redis.call('HGETALL', P .. 'kids:' .. r.id) -- index, state, …: those that ended are not looked at again
+  for i = 1, #kids, 2 do
+    local child = not TERMINAL[kids[i + 1]] and load(r.id .. '.' .. kids[i])
     if child and not TERMINAL[child.state] then cancel(child, reason) end
   end
 end
 
 -- L2: the one door to a terminal state. `data` is the terminal event's JSON.
 terminate = function(r, state, data)
+  if r.lease == 0 then -- else the claim took it off these, and nobody puts back what is held
+    unready(r)
+    redis.call('ZREM', P .. 'due', r.id)
+    redis.call('ZREM', P .. 'deadlines', r.id)
+  end
   drop_lease(r)
-  unready(r)
-  redis.call('ZREM', P .. 'due', r.id)
-  redis.call('ZREM', P .. 'deadlines', r.id)
   move(r, state)
   alive(r, -1)
   set(r, 'finished', NOW, 'wait', '', 'run_at', '')
