@@ -39,6 +39,8 @@ class GatewaySettings(PlatformSettings):
     """The largest upload."""
     upload_expiry: float = Field(default=86_400.0, gt=0)
     """How long an unfinished upload lives after its last byte came."""
+    upload_keep: float = Field(default=30 * 86_400.0, ge=0)
+    """How long a finished upload is kept that no job names; while one does, it stays."""
     link_lifetime: int = Field(default=3_600, ge=1)
     """How long a signed artifact link is good for."""
     max_queued: int = Field(default=1_000_000, ge=1)

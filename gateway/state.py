@@ -12,6 +12,7 @@ import redis.exceptions
 import structlog
 from starlette.requests import HTTPConnection
 
+from gateway import upload_retention
 from gateway.keys import Keys
 from gateway.ledgers import Ledgers
 from gateway.links import link_secret
@@ -75,9 +76,9 @@ async def opened(settings: GatewaySettings) -> AsyncIterator[GatewayState]:
         keys = Keys(client)
         await keys.bootstrap(settings.home / "api-key")
         uploads = Uploads.beside(storage, settings)
-        sweeper = asyncio.create_task(_sweep(uploads), name="sweep-uploads")
+        ledgers = Ledgers(settings)
+        sweeper = asyncio.create_task(_sweep(uploads, storage, ledgers, settings.upload_keep), name="sweep-uploads")
         try:
-            ledgers = Ledgers(settings)
             publisher = Publisher(ledgers, uploads, max_queued=settings.max_queued)
             yield GatewayState(settings, client, storage, keys, uploads, await link_secret(client), ledgers, publisher)
             await ledgers.close()
@@ -102,10 +103,11 @@ async def _until_it_answers(client: redis.asyncio.Redis, patience: float) -> Non
             return
 
 
-async def _sweep(uploads: Uploads) -> None:
+async def _sweep(uploads: Uploads, storage: Storage, ledgers: Ledgers, keep: float) -> None:
     while True:
         try:
             await uploads.sweep()
+            await upload_retention.sweep(storage, ledgers, keep=keep)
         except Exception:  # the sweep of the next round is the retry; a sweeper that died would fill the disk unnoticed
             log.exception("upload_sweep_failed")
         await asyncio.sleep(SWEEP_EVERY)

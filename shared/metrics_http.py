@@ -8,12 +8,16 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+PRUNED_UPLOADS = Counter("counterfoil_uploads_pruned", "Finished uploads that retention removed.", registry=None)
+
+
 class HttpMetrics:
     """The gateway's requests: a count by status and a duration by route. About 2 µs a request."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self.registry.register(PRUNED_UPLOADS)
         self._requests = Counter("counterfoil_http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry)
         self._duration = Histogram(
             "counterfoil_http_request_duration_seconds",
