@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
+from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
@@ -162,7 +163,14 @@ def request(runtime: Runtime) -> type[Request]:
     return LedgerRequest
 
 
-def redis_transport(runtime: Runtime) -> type[kombu_redis.Transport]:
+def redis_transport(runtime: Runtime) -> str:
+    """The name under which kombu now knows `_redis_transport(runtime)`: Celery's settings are sent to Flower as JSON, a class is not."""
+    name, transport = f"counterfoil-{runtime.service.name}", _redis_transport(runtime)
+    TRANSPORT_ALIASES[name] = lambda: transport  # type: ignore[assignment]  # resolve_transport takes a callable as well
+    return name
+
+
+def _redis_transport(runtime: Runtime) -> type[kombu_redis.Transport]:
     """Kombu's Redis transport, which survives a list item that is no message. `_brpop_read` follows kombu 5.7's."""
 
     class Channel(kombu_redis.Channel):
