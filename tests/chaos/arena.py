@@ -23,6 +23,7 @@ from tests.servers import Server, redis_server, running
 log = structlog.get_logger()
 T = TypeVar("T")
 BUSY_WITHIN = 5.0
+COMPANY_WITHIN = 40.0
 FREEZE = 19.0
 """Seconds: past the lease of 15, so that the sleeper wakes as a zombie."""
 
@@ -83,7 +84,16 @@ class Arena:
                 worker.resume(family)
             time.sleep(0.02)
 
+    def _company(self) -> None:
+        """Wait until two workers are up and awake: nobody can be rescued while nobody is there."""
+        deadline = time.monotonic() + COMPANY_WITHIN
+        while sum(not worker.asleep and len(worker.family()) > 1 for worker in self.workers) < min(2, len(self.workers)):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
+
     def _worker(self, pick: float) -> None:
+        self._company()
         worker, family, _ = self._catch(pick)
         at = time.time()
         worker.kill()
@@ -107,6 +117,7 @@ class Arena:
         self.server.restart(signal.SIGKILL)
 
     def _freeze(self, pick: float) -> None:
+        self._company()
         worker, family, _ = self._catch(pick)
         worker.resume(family, after=FREEZE)
 
