@@ -14,7 +14,7 @@ from shared.contracts.states import State
 from shared.errors import StaleTokenError
 from shared.job import ChildPolicy
 from shared.ledger import hearing
-from shared.ledger.record import JobRecord, pairs
+from shared.ledger.record import JobRecord, legible_json, pairs
 
 T_co = TypeVar("T_co", covariant=True)
 Arg = str | int | float
@@ -143,7 +143,7 @@ def renew(worker: str, *, lease_ms: int, info: Mapping[str, Any], ttl_s: int = 6
 
 def progress(job_id: str, token: int, fraction: float, body: Mapping[str, Any], *, event: bool) -> Call[State]:
     """Note how far a job is; the state comes back, so that a cancel is learnt on the way. Raises StaleTokenError."""
-    args = (job_id, token, f"{fraction:.6f}", json.dumps(dict(body)), "1" if event else "0", PARENT_EVENT_MS)
+    args = (job_id, token, f"{fraction:.6f}", legible_json(body), "1" if event else "0", PARENT_EVENT_MS)
     return Call("progress", args, _state)
 
 
@@ -159,12 +159,12 @@ def succeed(job_id: str, token: int, result: str, artifacts: str) -> Call[State]
 
 def fail(job_id: str, token: int, error: Mapping[str, Any], *, retryable: bool, delay_ms: int, policy_attempts: int) -> Call[State]:
     """An attempt failed: retry later or dead-letter, as budget and policy say. Raises StaleTokenError."""
-    return Call("fail", (job_id, token, json.dumps(dict(error)), "1" if retryable else "0", delay_ms, policy_attempts), _state)
+    return Call("fail", (job_id, token, legible_json(error), "1" if retryable else "0", delay_ms, policy_attempts), _state)
 
 
 def lose(job_id: str, token: int, *, budget: int, why: Mapping[str, Any]) -> Call[State]:
     """The job's process died. Raises StaleTokenError."""
-    return Call("lose", (job_id, token, budget, json.dumps(dict(why))), _state)
+    return Call("lose", (job_id, token, budget, legible_json(why)), _state)
 
 
 def release(job_id: str, token: int, reason: str) -> Call[State]:

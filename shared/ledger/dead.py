@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.ledger.calls import Answer, Call
-from shared.ledger.record import JobRecord
+from shared.ledger.record import JobRecord, legible_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def one(entry_id: str) -> Call[DeadLetter | None]:
 
 def bury(entry_id: str, entry: Mapping[str, Any]) -> Call[Answer]:
     """Keep a message that no contract accepts."""
-    return Call("bury", (entry_id, json.dumps(dict(entry))), lambda reply: Answer(reply[0]))
+    return Call("bury", (entry_id, legible_json(entry)), lambda reply: Answer(reply[0]))
 
 
 def discard(entry_id: str) -> Call[Answer]:

@@ -87,3 +87,11 @@ class JobRecord:
     def artifacts(self) -> tuple[Artifact, ...]:
         """What the job made, once it succeeded."""
         return tuple(Artifact.model_validate(item) for item in self.json("artifacts") or [])
+
+
+def legible_json(value: Mapping[str, Any]) -> str:
+    """JSON that the scripts can read: bytes that were no text (lone surrogates, as in a file's name or a broken upload) become `?`.
+
+    Lua's cjson refuses them, and with them the outcome of the job.
+    """
+    return json.dumps(dict(value), ensure_ascii=False).encode("utf-8", "replace").decode()

@@ -178,3 +178,11 @@ def test_dead_letter_without_a_job() -> None:
     assert letter is not None
     assert ("malformed", "x", "", 1_700) == (letter.reason, letter.kind, letter.tenant, letter.at)
     assert dead.one("avatar_1").parse([]) is None
+
+
+def test_what_is_no_text_can_still_be_told() -> None:
+    """Lone surrogates (bytes of a broken upload in an error's detail) reach the scripts as question marks: Lua's cjson refuses them."""
+    call = calls.fail(ID, 3, {"detail": "column \udcff\x00é"}, retryable=False, delay_ms=0, policy_attempts=3)
+
+    assert {"detail": "column ?\x00é"} == json.loads(str(call.args[2]))
+    assert "\\ud" not in str(call.args[2])
