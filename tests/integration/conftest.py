@@ -18,17 +18,23 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Gateway]:
+def gateway_redis_url(redis_url: str) -> str:
+    """A database of the shared gateway's own on that server: other tests empty theirs, and its keys must outlive them."""
+    return f"{redis_url.removesuffix('/0')}/15"
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory, gateway_redis_url: str) -> Iterator[Gateway]:
     """A gateway of this test session's own, on a free port, with local storage."""
     home = tmp_path_factory.mktemp("home")
-    with running(gateway_server(home, redis_url)) as server:
+    with running(gateway_server(home, gateway_redis_url)) as server:
         yield Gateway(server, home)
 
 
 @pytest.fixture(scope="session")
-def desk(gateway: Gateway, redis_url: str) -> Iterator[ApiDesk]:
+def desk(gateway: Gateway, gateway_redis_url: str) -> Iterator[ApiDesk]:
     """The gateway with a hand on its ledgers; there are no workers."""
-    desk = ApiDesk(gateway, redis_url)
+    desk = ApiDesk(gateway, gateway_redis_url)
     yield desk
     desk.close()
 

@@ -13,7 +13,7 @@ from tests.gateways import Gateway, problem
 from tests.servers import gateway_server, redis_server, running, wait_until
 
 
-def test_the_first_start_writes_one_key(gateway: Gateway, redis_url: str) -> None:
+def test_the_first_start_writes_one_key(gateway: Gateway, gateway_redis_url: str) -> None:
     """The file is the owner's alone, opens everything, and neither it nor its digest's source is in Redis."""
     assert stat.S_IMODE((gateway.home / "api-key").stat().st_mode) == 0o600
     with gateway.client() as client:
@@ -22,14 +22,14 @@ def test_the_first_start_writes_one_key(gateway: Gateway, redis_url: str) -> Non
     mine = next(item for item in listed if item["id"] == f"key_{digest_of(gateway.key)[:16]}")
 
     assert (mine["tenant"], mine["scopes"], mine["name"]) == ("default", ["submit", "read", "operate"], "first start")
-    with redis_py.Redis.from_url(redis_url) as store:
+    with redis_py.Redis.from_url(gateway_redis_url) as store:
         assert gateway.key.encode() not in b"".join(b"".join([*pair]) for pair in store.hgetall(PREFIX + digest_of(gateway.key)).items())
 
 
-def test_a_restart_keeps_the_key_and_an_emptied_ledger_gets_it_again(gateway: Gateway, redis_url: str) -> None:
+def test_a_restart_keeps_the_key_and_an_emptied_ledger_gets_it_again(gateway: Gateway, gateway_redis_url: str) -> None:
     """The file is reused, and the ledger is told of it again where it forgot."""
     before = gateway.key
-    with redis_py.Redis.from_url(redis_url) as store:
+    with redis_py.Redis.from_url(gateway_redis_url) as store:
         store.delete(PREFIX + digest_of(before), INDEX)
     gateway.server.restart()
 
