@@ -34,7 +34,7 @@ def bus(broker: Rabbit, tmp_path: Path) -> Bus:
 def ring(bus: Bus, number: int) -> None:
     """One doorbell."""
     text = envelope_text(job_id=f"probe_{number}", kind="probe.act.v1", epoch=1, tenant="t", request="{}", blob="", trace={})
-    bus.publish(text, kind="probe.act.v1", job_id=f"probe_{number}", queue="probe")
+    bus.publish(text, kind="probe.act.v1", job_id=f"probe_{number}", queue=bus.service)
 
 
 def taken(bus: Bus, number: int) -> bool:
@@ -82,16 +82,21 @@ def test_a_forked_childs_end_leaves_the_connection_alone(bus: Bus, broker: Rabbi
     wait_until(lambda: broker.depth("probe") == 2, "both are there")
 
 
-def test_a_restarted_broker_is_found_again(bus: Bus, broker: Rabbit) -> None:
-    """While it is away each use says so; the first one after it is back works, with what was confirmed before still there."""
-    ring(bus, 1)
-    assert 1 == bus.depth("probe")
-    broker.server.stop(signal.SIGKILL)
-    for use in (bus.check, lambda: bus.depth("probe"), lambda: ring(bus, 2)):
-        with pytest.raises(UnavailableError, match="broker: probe's broker does not answer"):
-            use()
-    broker.server.start()
-    bus.check()
-    wait_until(lambda: taken(bus, 3), "the queue has found itself, and takes messages")
+def test_a_restarted_broker_is_found_again(rabbit_server: Rabbit, tmp_path: Path) -> None:
+    """While it is away each use says so; the first one after it is back works, with what was confirmed before still there.
 
-    wait_until(lambda: bus.depth("probe") >= 2, "what was confirmed is there")
+    Under a name of its own: RabbitMQ 3.10 that is killed right after a quorum queue was deleted and declared again may never elect its
+    leader. Nothing of ours deletes a queue.
+    """
+    bus = Bus("lasting", ServiceSettings(redis_url="redis://127.0.0.1", broker_url=rabbit_server.url, home=tmp_path))
+    wait_until(lambda: taken(bus, 1), "the queue is new, and takes messages")
+    wait_until(lambda: bus.depth("lasting") == 1, "it is there")
+    rabbit_server.server.stop(signal.SIGKILL)
+    for use in (bus.check, lambda: bus.depth("lasting"), lambda: ring(bus, 2)):
+        with pytest.raises(UnavailableError, match="broker: lasting's broker does not answer"):
+            use()
+    rabbit_server.server.start()
+    bus.check()
+    wait_until(lambda: taken(bus, 3), "the queue has found itself, and takes messages", seconds=60)
+
+    wait_until(lambda: bus.depth("lasting") >= 2, "what was confirmed is there")
