@@ -17,7 +17,7 @@ PORTS = dict.fromkeys(("COUNTERFOIL_PORT", "COUNTERFOIL_CATCHER_HTTP_PORT", "COU
 @pytest.mark.serial
 @pytest.mark.timeout(300)
 def test_the_demo_does_a_real_job_of_each_service_and_cleans_up(tmp_path: Path) -> None:
-    """It ends with 0, its artifacts are what they claim to be, every line of a Beat is JSON, no process is left."""
+    """It ends with 0, its artifacts are what they claim to be, no process is left."""
     env = {**os.environ, **PORTS, "COUNTERFOIL_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
     env.pop("COUNTERFOIL_URL", None)
     demo = subprocess.run(
@@ -26,7 +26,6 @@ def test_the_demo_does_a_real_job_of_each_service_and_cleans_up(tmp_path: Path) 
     made = tmp_path / "out" / "demo"
     home = tmp_path / "home"
     runtime = json.loads((home / "runtime.json").read_text())
-    beats = [path.read_text().splitlines() for path in sorted((home / "logs").glob("*-beat.log"))]
     left = [process.pid for process in psutil.process_iter() if _carries(process, str(home))]
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -34,8 +33,6 @@ def test_the_demo_does_a_real_job_of_each_service_and_cleans_up(tmp_path: Path) 
     assert (made / "avatar" / "avatar-1.png").read_bytes().startswith(b"\x89PNG")
     assert (made / "transcode" / "video-720p.mp4").read_bytes()[4:8] == b"ftyp"
     assert len((made / "mailing" / "recipients.csv").read_text().splitlines()) == 5_001
-    # On a quick machine the demo is over before the Beats begin, eight seconds after everything else.
-    assert {"beat_ready"} >= {json.loads(line)["event"] for lines in beats for line in lines}
     assert (None, []) == (runtime["pid"], left)
 
 

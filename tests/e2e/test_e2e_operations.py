@@ -1,5 +1,6 @@
 """What operators do: dead letters, doctor, traces, and a clean end."""
 
+import json
 import os
 import subprocess
 import sys
@@ -37,6 +38,17 @@ def test_doctor_finds_nothing(home: House) -> None:
     )
 
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_every_service_has_a_beat(home: House) -> None:
+    """Each service's built-in schedules run in a Beat of its own, whose every line is JSON from the first on."""
+    logs = [home.folder / "logs" / f"{service}-beat.log" for service in ("avatar", "mailer", "transcoder")]
+    wait_until(lambda: all(log.exists() and log.read_text().endswith("\n") for log in logs), "every Beat has spoken", seconds=PATIENCE)
+
+    told = [[json.loads(line)["event"] for line in log.read_text().splitlines()] for log in logs]
+
+    assert ["beat_ready"] * 3 == [events[0] for events in told]
+    assert {"beat_ready", "schedule_ticked"} >= {event for events in told for event in events}
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ def test_a_forked_childs_end_leaves_the_connection_alone(bus: Bus, broker: Rabbi
 def test_a_restarted_broker_is_found_again(rabbit_server: Rabbit, tmp_path: Path) -> None:
     """While it is away each use says so; the first one after it is back works, with what was confirmed before still there.
 
-    Under a name of its own: RabbitMQ 3.10 that is killed right after a quorum queue was deleted and declared again may never elect its
-    leader. Nothing of ours deletes a queue.
+    On a queue of its own name. On `probe`, which the tests before delete and declare again, RabbitMQ 3.10 took no message for 20 s after
+    the kill, twice in two runs; why is not known. Alone, the same test passed.
     """
     bus = Bus("lasting", ServiceSettings(redis_url="redis://127.0.0.1", broker_url=rabbit_server.url, home=tmp_path))
     wait_until(lambda: taken(bus, 1), "the queue is new, and takes messages")
@@ -97,6 +97,6 @@ def test_a_restarted_broker_is_found_again(rabbit_server: Rabbit, tmp_path: Path
             use()
     rabbit_server.server.start()
     bus.check()
-    wait_until(lambda: taken(bus, 3), "the queue has found itself, and takes messages", seconds=60)
+    wait_until(lambda: taken(bus, 3), "the queue has found itself, and takes messages")
 
     wait_until(lambda: bus.depth("lasting") >= 2, "what was confirmed is there")
