@@ -245,11 +245,12 @@ class EventPage:
 
 def events(job_id: str, *, after: int = 0, most: int = 500) -> Call[EventPage]:
     """Events with numbers above `after`."""
-    return Call(
-        "events",
-        (job_id, after, most),
-        lambda reply: EventPage(reply[0], int(reply[1]), [JobEvent.model_validate_json(line) for line in reply[2]]),
-    )
+
+    def parse(reply: Any) -> EventPage:
+        found = [JobEvent.model_validate({**json.loads(line), "seq": number}) for number, line in enumerate(reply[2], after + 1)]
+        return EventPage(reply[0], int(reply[1]), found)
+
+    return Call("events", (job_id, after, most), parse)
 
 
 def children(parent: str, *, start: int, most: int = 200) -> Call[list[tuple[int, State, Any, Any, Any]]]:

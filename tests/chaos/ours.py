@@ -69,7 +69,8 @@ class Side:
             states[record.state if record else "gone"] += 1
             twice += len(ends) > 1
             assert not ends or page.events[-1].type in ENDS, f"{job_id}: an event after the last"
-        known = insist(lambda: self.ledger.redis.zcard(f"{self.ledger.prefix}jobs:default"))
+        listed = [f"{self.ledger.prefix}jobs:default:{state}" for state in State]
+        known = sum(insist(lambda key=key: self.ledger.redis.zcard(key)) for key in listed)  # type: ignore[misc]  # a lambda's default
         left = marks.read(self._arena.marks)
         victims, rescue = marks.rescues(left, self._arena.kills)
         done = sum(states[state] for state in TERMINAL)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.serial, pytest.mark.timeout(240)]
 @pytest.fixture(scope="module")
 def broker(rabbit_server: Rabbit) -> Rabbit:
     """A RabbitMQ that holds nothing of the probe's."""
-    rabbit_server.forget("probe")
+    rabbit_server.empty("probe")
     return rabbit_server
 
 
@@ -95,7 +95,7 @@ def test_a_live_jobs_message_is_no_dead_letter(rig: Rig, broker: Rabbit) -> None
 
 def test_queues_that_somebody_deleted_are_made_again(rig: Rig, broker: Rabbit) -> None:
     """L3: also those that no worker consumes at the moment; a job whose message went to none of them is rung again, and done."""
-    broker.forget("probe")
+    broker.delete("probe")
     job = rig.submit(what="work", priority="low", at_once=True)
     wait_until(lambda: broker.depth("probe.low") > 0, "the queue is there again, and the message", seconds=30)
     with rig.worker(concurrency=1, queues="probe.low"):

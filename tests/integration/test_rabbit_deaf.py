@@ -18,7 +18,7 @@ QUEUES = ("probe.high", "probe", "probe.low")
 @pytest.fixture
 def broker(rabbit_server: Rabbit) -> Rabbit:
     """A RabbitMQ that holds nothing of the probe's."""
-    rabbit_server.forget("probe")
+    rabbit_server.empty("probe")
     return rabbit_server
 
 

@@ -27,7 +27,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def broker(rabbit_server: Rabbit) -> Rabbit:
     """A RabbitMQ that closes the channel of whoever keeps a message for 5 s, and holds nothing of the probe's."""
-    rabbit_server.forget("probe")
+    rabbit_server.empty("probe")
     return rabbit_server
 
 

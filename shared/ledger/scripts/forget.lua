@@ -24,10 +24,7 @@ local function forget(r)
   unready(r)
   tally(r.state, -1)
   list(r, r.state, false)
-  if r.parent == '' then
-    redis.call('ZREM', P .. 'jobs:' .. r.tenant, r.id)
-    redis.call('ZREM', P .. 'done:' .. r.state, r.id)
-  end
+  if r.parent == '' then redis.call('ZREM', P .. 'done:' .. r.state, r.id) end
   for _, index in ipairs({'dead', 'due', 'deadlines'}) do redis.call('ZREM', P .. index, r.id) end
   redis.call('UNLINK', job_key(r.id), P .. 'events:' .. r.id, P .. 'attempts:' .. r.id, P .. 'once:' .. r.id)
 end

@@ -53,11 +53,11 @@ end
 
 local function count(name, by) redis.call('HINCRBY', P .. 'counters', name, by or 1) end
 
--- L7: numbered without a gap, because number and append are in one script.
+-- L7: numbered without a gap, because number and append are in one script. The place in the list is the number, so it is not kept twice.
 local function emit(r, type_, data)
   local seq = redis.call('HINCRBY', job_key(r.id), 'seq', 1)
   local body = data or '{}'
-  redis.call('RPUSH', P .. 'events:' .. r.id, '{"seq":' .. seq .. ',"type":"job.' .. type_ .. '","time":' .. int(NOW) .. ',"data":' .. body .. '}')
+  redis.call('RPUSH', P .. 'events:' .. r.id, '{"type":"job.' .. type_ .. '","time":' .. int(NOW) .. ',"data":' .. body .. '}')
   redis.call('PUBLISH', P .. 'feed', r.id .. ' ' .. seq)
   count(type_)
 end
@@ -261,7 +261,6 @@ local function create(id, fields)
   tally('queued', 1)
   alive(r, 1)
   list(r, 'queued', true)
-  if r.parent == '' then redis.call('ZADD', P .. 'jobs:' .. r.tenant, 0, id) end
   return r
 end
 
