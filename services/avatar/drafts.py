@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from services.avatar.styles import Rights
-from shared.contracts.avatar import FaceBox
+from shared.contracts.avatar import FaceBox, Format
 
 EngineName = Literal["illustrated", "prompt", "portrait"]
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A finished picture: the file's bytes, and the options (as resolved) that draw it again."""
+class Picture(Protocol):
+    """A finished picture, ready to be written in any size and format."""
 
-    data: bytes
-    options: dict[str, Any]
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options (as resolved) that draw it again."""
+
+    def file(self, size: int, fmt: Format) -> bytes:
+        """The file's bytes. Raises `RenderError`: this file is lost, the picture's others are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Draft:
 
     style: str
     rights: Rights
-    draw: Callable[[], Drawn]
+    draw: Callable[[], Picture]
     seed: str | None = None
     undrawn: tuple[str, ...] = ()
 
@@ -37,4 +40,5 @@ class Commission:
     drafts: Sequence[Draft]
     understood: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    unsupported: list[str] = field(default_factory=list)
     face: FaceBox | None = None

@@ -1,22 +1,39 @@
-"""Which engine does a command's work: the one source it names decides."""
+"""The engines: one protocol, one entry each. The source that a command names decides which of them does its work."""
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from services.avatar import illustrated, portrait, prompt
-from services.avatar.clock import Clock
-from services.avatar.drafts import Commission
-from services.avatar.settings import AvatarSettings
+from services.avatar.drafts import Commission, EngineName
+from services.avatar.workshop import Load, Workshop
 from shared.contracts.avatar import GenerateAvatar
 
 
-def plan(command: GenerateAvatar, photo: Path | None, settings: AvatarSettings, clock: Clock) -> Commission:
-    """The pictures to draw for `command`; `photo` is the local file of its photo, where it names one.
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`load` once per process, then `commission` per command: it plans pictures, each of which is drawn on its own later.
+
+    Neither imports anything heavy before it is called.
+    """
+
+    name: EngineName
+    takes: Callable[[GenerateAvatar], bool]
+    load: Load
+    commission: Callable[[GenerateAvatar, Workshop], Commission]
+
+
+ENGINES: Sequence[Engine] = (
+    Engine("portrait", lambda command: command.photo is not None, portrait.load, portrait.commission),
+    Engine("prompt", lambda command: command.prompt is not None, prompt.load, prompt.commission),
+    Engine("illustrated", lambda command: command.seed is not None, illustrated.load, illustrated.commission),
+)
+
+
+def plan(command: GenerateAvatar, workshop: Workshop) -> Commission:
+    """The pictures to draw for `command`, by the first engine that takes it.
 
     Raises:
         PermanentError: the command cannot be drawn as it was asked for.
     """
-    if photo is not None:
-        return portrait.commission(command, photo, settings, clock)
-    if command.prompt is not None:
-        return prompt.commission(command, settings, clock)
-    return illustrated.commission(command, settings, clock)
+    engine = next(engine for engine in ENGINES if engine.takes(command))
+    return engine.commission(command, workshop)

@@ -1,7 +1,7 @@
 """Illustrated avatars: a seed and a style make a picture, the same one for ever (within a major version of DiceBear).
 
 Variant 1 is drawn from the seed itself, variant i from a seed derived of it, so that asking for more variants never changes
-the first ones.
+the first ones. Its resolved options, sent back, draw it again in any version.
 """
 
 import hashlib
@@ -9,32 +9,53 @@ from functools import partial
 from typing import Any
 
 from services.avatar.clock import Clock
-from services.avatar.drafts import Commission, Draft, Drawn
-from services.avatar.options import check_options
-from services.avatar.raster import RenderError, render_svg
-from services.avatar.settings import AvatarSettings
-from services.avatar.styles import load_style
+from services.avatar.drafts import Commission, Draft
+from services.avatar.pictures import DrawnPicture
+from services.avatar.replay import draw, wrong
+from services.avatar.settings import settings
+from services.avatar.styles import LoadedStyle, load_style
+from services.avatar.workshop import Workshop
 from shared.contracts.avatar import GenerateAvatar
+from shared.errors import PermanentError
 
 GROUNDS = ("b6e3f4", "c0aede", "d1d4f9", "ffd5dc", "ffdfbf")
 """Pastels behind the styles that bring no background of their own (DiceBear's usual five)."""
 TRANSPARENT = "00000000"
 
 
-def commission(command: GenerateAvatar, settings: AvatarSettings, clock: Clock) -> Commission:
+def load() -> None:
+    """The libraries, by drawing one small picture."""
+    illustrate(settings().seed_style, "warm", {}, command=GenerateAvatar(seed="warm", size=16), clock=Clock()).file(16, "png")
+
+
+def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:
     """Plan the pictures of a `seed` command.
 
     Raises:
-        PermanentError: `unknown-style`.
+        PermanentError: `unknown-style`, `invalid-style-option`.
     """
-    name = command.style or settings.seed_style
-    with clock.stage("style"):
-        load_style(name)
+    name = command.style or workshop.settings.seed_style
+    with workshop.clock.stage("style"):
+        loaded = load_style(name)
+        wishes = checked(loaded, command.style_options)
     seeds = [derived_seed(command.seed or "", number, command.random_seed) for number in range(command.variants)]
     drafts = [
-        Draft(name, load_style(name).rights, partial(draw, name, seed, {}, command=command, clock=clock), seed=seed) for seed in seeds
+        Draft(name, loaded.rights, partial(illustrate, name, seed, wishes, command=command, clock=workshop.clock), seed=seed)
+        for seed in seeds
     ]
     return Commission("illustrated", drafts)
+
+
+def checked(loaded: LoadedStyle, options: dict[str, Any] | None) -> dict[str, Any]:
+    """A user's options, once each of them exists and has a value that the style knows.
+
+    Raises:
+        PermanentError: `invalid-style-option`, with the option's pointer.
+    """
+    for name, value in (options or {}).items():
+        if complaint := wrong(loaded, name, value, options or {}):
+            raise PermanentError(complaint, type="invalid-style-option", pointer=f"/style_options/{name}")
+    return dict(options or {})
 
 
 def derived_seed(seed: str, number: int, random_seed: int | None = None) -> str:
@@ -48,30 +69,21 @@ def derived_seed(seed: str, number: int, random_seed: int | None = None) -> str:
     return hashlib.sha256(mixed.encode()).hexdigest()[:16]
 
 
-def draw(name: str, seed: str, wishes: dict[str, Any], *, command: GenerateAvatar, clock: Clock) -> Drawn:
-    """Draw style `name` with the options `wishes`, which are checked against the style's descriptor first.
+def illustrate(name: str, seed: str, wishes: dict[str, Any], *, command: GenerateAvatar, clock: Clock) -> DrawnPicture:
+    """Draw style `name` with the options `wishes`.
 
     Raises:
-        RenderError: the style refused its options, or the picture could not be encoded.
+        RenderError: the style does not have an option or a value.
     """
-    from dicebear import Avatar, ValidationError  # noqa: PLC0415 - it brings jsonschema, which the worker's parent does without
-
     loaded = load_style(name)
-    options = {**_ground(loaded.descriptor, loaded.palette, command.background), **wishes}
-    check_options(loaded, options)
     with clock.stage("draw"):
-        try:
-            avatar = Avatar(loaded.style, {**options, "seed": seed, "size": command.size}).to_json()
-        except ValidationError as error:
-            raise RenderError(f"the style {name} refused its options: {error}") from error
-    with clock.stage("encode"):
-        data = render_svg(avatar["svg"], command.size, command.format, loaded.rights)
-    return Drawn(data, avatar["options"])
+        svg, options = draw(loaded, seed, command.edges()[0], {**_ground(loaded, command.background), **wishes})
+    return DrawnPicture(svg, loaded.rights, options, clock)
 
 
-def _ground(descriptor: dict[str, Any], palette: dict[str, list[str]], asked: str | None) -> dict[str, Any]:
+def _ground(loaded: LoadedStyle, asked: str | None) -> dict[str, Any]:
     """The options that every picture gets: no animation (a raster has none), and a background."""
-    still = {"animationVariant": ["none"]} if "animationVariant" in descriptor else {}
+    still = {"animationVariant": ["none"]} if "animationVariant" in loaded.descriptor else {}
     if asked is not None:
-        return {**still, "backgroundColor": [TRANSPARENT if asked == "transparent" else asked.removeprefix("#")]}
-    return still if palette.get("background") else {**still, "backgroundColor": list(GROUNDS)}
+        return {**still, "backgroundColor": [TRANSPARENT if asked == "transparent" else asked]}
+    return still if loaded.palette.get("background") else {**still, "backgroundColor": list(GROUNDS)}

@@ -6,31 +6,40 @@ style that shows most of what was asked for first.
 
 from functools import partial
 
-from services.avatar.clock import Clock
 from services.avatar.drafts import Commission, Draft
-from services.avatar.illustrated import derived_seed, draw
+from services.avatar.illustrated import checked, derived_seed, illustrate
 from services.avatar.reading import Reading, read
-from services.avatar.settings import AvatarSettings
 from services.avatar.styles import load_style, require_style
 from services.avatar.vocabulary import vocabulary
 from services.avatar.wishes import StyleTable, options_for, subjects_of, tables
+from services.avatar.workshop import Workshop
 from shared.contracts.avatar import GenerateAvatar
+from shared.errors import PermanentError
 
 _NO_TABLE = StyleTable({}, {}, {})
 
 
-def commission(command: GenerateAvatar, settings: AvatarSettings, clock: Clock) -> Commission:
+def load() -> None:
+    """The lexicon and the styles' tables."""
+    vocabulary()
+    tables()
+
+
+def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:
     """Plan the pictures of a `prompt` command.
 
     A prompt of which nothing is understood still gives a picture, drawn from its text as a seed; `understood` is then empty.
 
     Raises:
-        PermanentError: `unknown-style`.
+        PermanentError: `unknown-style`, `invalid-style-option`.
     """
+    if command.style_options and command.style is None:
+        raise PermanentError("Options belong to a style: name it in `style`.", type="invalid-style-option", pointer="/style")
+    clock = workshop.clock
     prompt = " ".join((command.prompt or "").split())
     with clock.stage("read"):
         reading = read(prompt)
-        styles = [require_style(command.style)] if command.style else rank_styles(reading, settings.seed_style)
+        styles = [require_style(command.style)] if command.style else rank_styles(reading, workshop.settings.seed_style)
     drafts: list[Draft] = []
     shown: set[str] = set()
     for number in range(command.variants):
@@ -39,15 +48,18 @@ def commission(command: GenerateAvatar, settings: AvatarSettings, clock: Clock) 
         shown.update(drawn)
         with clock.stage("style"):
             loaded = load_style(name)
+            own = checked(loaded, command.style_options)
         options = options_for(loaded, tables().get(name, _NO_TABLE), [trait for trait, text in reading.wishes if text in drawn])
         seed = derived_seed(prompt.casefold(), number + 1, command.random_seed)
-        drafts.append(Draft(name, loaded.rights, partial(draw, name, seed, options, command=command, clock=clock), seed, tuple(undrawn)))
+        draw = partial(illustrate, name, seed, {**options, **own}, command=command, clock=clock)
+        drafts.append(Draft(name, loaded.rights, draw, seed, tuple(undrawn)))
     asked = list(dict.fromkeys(text for _, text in reading.wishes))
     return Commission(
         "prompt",
         drafts,
         understood=[*(text for text in asked if text in shown), *reading.without],
-        ignored=[*(text for text in asked if text not in shown), *reading.ignored],
+        ignored=list(reading.ignored),
+        unsupported=[text for text in asked if text not in shown],
     )
 
 

@@ -1,13 +1,13 @@
-"""Draws a commission: variant after variant, each published as it is done, with a look for a cancel in between."""
+"""Draws a commission: variant after variant, each file published as it is done, with a look for a cancel in between."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
 from services.avatar.clock import Clock
-from services.avatar.drafts import Commission, Draft
+from services.avatar.drafts import Commission, Draft, Picture
 from services.avatar.raster import MEDIA_TYPES, RenderError
-from shared.contracts.avatar import AvatarResult, FailedVariant, Format, Variant
+from shared.contracts.avatar import AvatarResult, FailedVariant, Format, Output, Variant
 from shared.errors import PermanentError
 from shared.job import Checkpoint, Progress
 
@@ -18,15 +18,22 @@ Publish = Callable[[str, bytes, str], object]
 
 
 def paint(
-    commission: Commission, fmt: Format, *, clock: Clock, publish: Publish, progress: Progress, checkpoint: Checkpoint
+    commission: Commission,
+    sizes: Sequence[int],
+    formats: Sequence[Format],
+    *,
+    clock: Clock,
+    publish: Publish,
+    progress: Progress,
+    checkpoint: Checkpoint,
 ) -> AvatarResult:
-    """Draw and publish every draft, as `avatar-1.png`, `avatar-2.png` and so on.
+    """Draw every draft and publish it in every size and format: `avatar-1.png`, or with several sizes `avatar-1-512.png`.
 
-    A variant that cannot be rendered is left out and named in `failed`; its number is not given to another.
+    A variant that cannot be drawn, or a file that cannot be written, is left out and named in `failed`; its number is not given to another.
 
     Raises:
-        PermanentError: `render-failed`, when not one picture could be rendered.
-        JobCanceled: the user cancelled between two variants.
+        PermanentError: `render-failed`, when not one file could be made.
+        JobCanceled: the user cancelled between two files.
     """
     variants: list[Variant] = []
     failed: list[FailedVariant] = []
@@ -35,15 +42,24 @@ def paint(
         checkpoint()
         progress((number - 1) / total, "draw", f"variant {number} of {total}")
         try:
-            drawn = draft.draw()
+            picture = draft.draw()
         except RenderError as error:
-            log.warning("variant_failed", number=number, style=draft.style, reason=str(error))
-            failed.append(FailedVariant(number=number, style=draft.style, reason=str(error)))
+            failed.append(_failure(number, draft, error))
             continue
-        name = f"avatar-{number}.{fmt}"
-        with clock.stage("publish"):
-            publish(name, drawn.data, MEDIA_TYPES[fmt])
-        variants.append(_variant(name, draft, drawn.options))
+        outputs: list[Output] = []
+        for output in files(number, sizes, formats):
+            if outputs:
+                checkpoint()
+            try:
+                data = picture.file(output.size or sizes[0], output.format)
+            except RenderError as error:
+                failed.append(_failure(number, draft, error, output.artifact))
+                continue
+            with clock.stage("publish"):
+                publish(output.artifact, data, MEDIA_TYPES[output.format])
+            outputs.append(output)
+        if outputs:
+            variants.append(_variant(outputs, draft, picture))
     if not variants:
         raise PermanentError(f"No picture could be rendered: {failed[0].reason}", type="render-failed")
     progress(1.0, "draw", f"{len(variants)} of {total} drawn")
@@ -53,18 +69,37 @@ def paint(
         failed=failed,
         understood=commission.understood,
         ignored=commission.ignored,
+        unsupported=commission.unsupported,
         face=commission.face,
         timings_ms=clock.milliseconds(),
     )
 
 
-def _variant(artifact: str, draft: Draft, options: dict[str, object]) -> Variant:
+def files(number: int, sizes: Sequence[int], formats: Sequence[Format]) -> Iterator[Output]:
+    """The files of variant `number`; a vector graphic has no size and comes once."""
+    for fmt in formats:
+        if fmt == "svg":
+            yield Output(artifact=f"avatar-{number}.svg", format=fmt)
+            continue
+        for size in sizes:
+            suffix = f"-{size}" if len(sizes) > 1 else ""
+            yield Output(artifact=f"avatar-{number}{suffix}.{fmt}", format=fmt, size=size)
+
+
+def _failure(number: int, draft: Draft, error: RenderError, artifact: str | None = None) -> FailedVariant:
+    log.warning("variant_failed", number=number, style=draft.style, artifact=artifact, reason=str(error))
+    return FailedVariant(number=number, style=draft.style, reason=str(error), artifact=artifact)
+
+
+def _variant(outputs: list[Output], draft: Draft, picture: Picture) -> Variant:
     return Variant(
-        artifact=artifact,
+        artifact=outputs[0].artifact,
+        outputs=outputs,
         style=draft.style,
         seed=draft.seed,
-        options=options,
+        options=picture.options,
         licence=draft.rights.licence,
+        licence_url=draft.rights.licence_url,
         attribution=draft.rights.attribution,
         undrawn=list(draft.undrawn),
     )

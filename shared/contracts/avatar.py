@@ -1,4 +1,8 @@
-"""The avatar service's messages: a prompt, a seed or a photo in, pictures out."""
+"""The avatar service's messages: a prompt, a seed or a photo in, pictures out.
+
+A variant's `style`, `seed` and `options` are a recipe: sent back as `style`, `seed` and `style_options` they draw the same picture, or,
+with an option changed, one that differs in nothing else.
+"""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,29 +14,47 @@ from shared.contracts.upkeep import MeasureQueues, Sweep
 
 Format = Literal["png", "webp", "avif", "jpeg", "svg"]
 Colour = Annotated[str, StringConstraints(pattern=r"^(#[0-9a-fA-F]{6}|transparent)$")]
+Size = Annotated[int, Field(ge=16, le=2048, description="edge of the square, in pixels")]
+OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+OptionScalar = Annotated[str, StringConstraints(max_length=64)] | bool | int | float
+OptionValue = OptionScalar | Annotated[list[OptionScalar], Field(max_length=64)] | None
+MOST_OUTPUTS = 64
+"""Files of one job: variants × sizes × formats."""
+
+
+class Output(Result):
+    """One file of a picture. `size` is its edge in pixels, None for a vector graphic."""
+
+    artifact: str
+    format: Format
+    size: int | None = None
 
 
 class Variant(Result):
-    """One picture: the artifact's name and everything needed to draw it again (`options` are the resolved ones).
+    """One picture: its files and everything needed to draw it again (`options` are the resolved ones).
 
-    `undrawn` are the words of a prompt that were understood but that this style has no means to show.
+    `artifact` is the first of `outputs`. `undrawn` are the words of a prompt that were understood but that this style has no means
+    to show.
     """
 
     artifact: str
+    outputs: list[Output] = []
     style: str
     seed: str | None = None
     options: dict[str, Any] = {}
     licence: str | None = None
+    licence_url: str | None = None
     attribution: str | None = None
     undrawn: list[str] = []
 
 
 class FailedVariant(Result):
-    """A picture that could not be drawn; the others of the job were."""
+    """A picture that could not be drawn, or one of its files (`artifact`) that could not be written; the others of the job were."""
 
     number: int
     style: str
     reason: str
+    artifact: str | None = None
 
 
 class FaceBox(Result):
@@ -46,19 +68,27 @@ class FaceBox(Result):
 
 
 class AvatarResult(Result):
-    """The pictures; for a prompt also what of it was understood; for a photo the face (None: none was found)."""
+    """The pictures; for a prompt also what of it was understood; for a photo the face (None: none was found).
+
+    Of a prompt's words, `ignored` means nothing here, and `unsupported` was understood but shows in none of the pictures.
+    """
 
     engine: Literal["illustrated", "prompt", "portrait"]
     variants: list[Variant]
     failed: list[FailedVariant] = []
     understood: list[str] = []
     ignored: list[str] = []
+    unsupported: list[str] = []
     face: FaceBox | None = None
     timings_ms: dict[str, float] = {}
 
 
 class GenerateAvatar(Command):
-    """Draw avatars from exactly one of `prompt`, `seed` and `photo`."""
+    """Draw avatars from exactly one of `prompt`, `seed` and `photo`.
+
+    `sizes` and `formats` go before `size` and `format`: every variant is made in each size and format. `style_options` are the style's
+    own; GET /v1/services lists them.
+    """
 
     kind: ClassVar[str] = "avatar.generate.v1"
     route: ClassVar[str | None] = "avatars"
@@ -66,6 +96,13 @@ class GenerateAvatar(Command):
     examples: ClassVar = (
         {"prompt": "a grumpy robot with an antenna", "variants": 4, "size": 512},
         {"seed": "ada@example.com", "style": "avataaars", "format": "svg"},
+        {
+            "seed": "ada@example.com",
+            "style": "avataaars",
+            "style_options": {"topVariant": "bun"},
+            "sizes": [64, 512],
+            "formats": ["png", "webp"],
+        },
         {"photo": "upl_2f1c9a7be6d04c6f", "style": "poster"},
     )
 
@@ -74,8 +111,11 @@ class GenerateAvatar(Command):
     photo: UploadId | None = None
     style: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")] | None = None
     variants: Annotated[int, Field(ge=1, le=16)] = 1
-    size: Annotated[int, Field(ge=16, le=2048, description="edge of the square, in pixels")] = 512
+    size: Size = 512
     format: Format = "png"
+    sizes: Annotated[list[Size], Field(min_length=1, max_length=8)] | None = None
+    formats: Annotated[list[Format], Field(min_length=1, max_length=5)] | None = None
+    style_options: Annotated[dict[OptionName, OptionValue], Field(max_length=400)] | None = None
     background: Colour | None = None
     random_seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
@@ -85,6 +125,21 @@ class GenerateAvatar(Command):
             msg = "give exactly one of prompt, seed and photo"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _not_too_many_files(self) -> "GenerateAvatar":
+        if (files := self.variants * len(self.edges()) * len(self.kinds())) > MOST_OUTPUTS:
+            msg = f"variants × sizes × formats are {files} files; ask for at most {MOST_OUTPUTS}"
+            raise ValueError(msg)
+        return self
+
+    def edges(self) -> list[int]:
+        """The sizes to make, each once, in the order asked for."""
+        return list(dict.fromkeys(self.sizes or [self.size]))
+
+    def kinds(self) -> list[Format]:
+        """The formats to make, each once, in the order asked for."""
+        return list(dict.fromkeys(self.formats or [self.format]))
 
 
 class SweepAvatar(Sweep):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from services.avatar.tasks import HANDLERS, generate
 from shared.contracts.avatar import CONTRACT, Format, GenerateAvatar
@@ -89,7 +90,7 @@ def test_prompt_is_drawn_in_fitting_styles(tmp_path: Path, prompt: str, styles: 
     result = generate(GenerateAvatar(prompt=prompt, variants=4, size=64), job)
 
     assert styles == {variant.style for variant in result.variants}
-    assert ([], []) == (result.ignored, result.failed)
+    assert ([], [], []) == (result.ignored, result.unsupported, result.failed)
     assert 4 == len(set(job.published.values()))
 
 
@@ -98,7 +99,7 @@ def test_prompt_reaches_the_options(tmp_path: Path) -> None:
     result = generate(GenerateAvatar(prompt="bald man with a dark skin and a moustache", style="avataaars"), AvatarJob(tmp_path))
     options = result.variants[0].options
 
-    assert "topVariant" not in options
+    assert options["topVariant"] is None
     assert ["#5e3b28"] == options["skinColor"]
     assert options["facialHairVariant"].startswith("moustache")
 
@@ -116,7 +117,8 @@ def test_style_that_cannot_show_it_says_so(tmp_path: Path) -> None:
     """With a style asked for, what it lacks is in `undrawn`, not silently missing."""
     result = generate(GenerateAvatar(prompt="a woman with curly hair", style="micah", size=64), AvatarJob(tmp_path))
 
-    assert ["curly hair"] == result.variants[0].undrawn == result.ignored
+    assert ["curly hair"] == result.variants[0].undrawn == result.unsupported
+    assert [] == result.ignored
 
 
 def test_unknown_style_is_refused(tmp_path: Path) -> None:
@@ -139,3 +141,37 @@ def test_cancel_stops_between_variants(tmp_path: Path) -> None:
 def test_every_public_command_has_its_handler() -> None:
     """The handlers are those of the contract, upkeep apart."""
     assert {kind for kind, command in CONTRACT.by_kind.items() if command.route} == set(HANDLERS)
+
+
+def test_recipe_draws_the_same_file_again(tmp_path: Path) -> None:
+    """Style, seed and options of a result, sent back, give the same bytes; so does a prompt's second variant."""
+    first, again = AvatarJob(tmp_path), AvatarJob(tmp_path)
+    made = generate(GenerateAvatar(prompt="a grumpy robot with an antenna", variants=2, size=64), first).variants[1]
+    generate(GenerateAvatar(seed=made.seed, style=made.style, style_options=made.options, size=64), again)
+
+    assert first.published["avatar-2.png"] == again.published["avatar-1.png"]
+
+
+def test_every_size_is_that_size(tmp_path: Path) -> None:
+    """Two sizes in two formats are four files, listed in the result, with the licence in each."""
+    job = AvatarJob(tmp_path)
+    command = GenerateAvatar(seed="ada", style="personas", sizes=[32, 96, 32], formats=["webp", "avif"])
+    result = generate(command, job)
+
+    assert list(job.published) == [output.artifact for output in result.variants[0].outputs]
+    assert [(32, 32), (96, 96)] * 2 == [opened(data).size for data in job.published.values()]
+    assert all(b"Draftbit" in data for data in job.published.values())
+
+
+def test_too_many_files_are_refused() -> None:
+    """The limit is on the files, and the message counts them."""
+    with pytest.raises(ValidationError, match="65 files"):
+        GenerateAvatar(seed="ada", variants=13, sizes=[16, 17, 18, 19, 20])
+
+
+def test_options_need_their_style(tmp_path: Path) -> None:
+    """A prompt's variants differ in style: options for none of them are refused."""
+    with pytest.raises(PermanentError) as caught:
+        generate(GenerateAvatar(prompt="a robot", style_options={"topVariant": "bun"}), AvatarJob(tmp_path))
+
+    assert "/style" == caught.value.pointer

@@ -1,35 +1,44 @@
 """Drawing a commission: names, progress, failures, cancel."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from services.avatar.clock import Clock
-from services.avatar.drafts import Commission, Draft, Drawn
+from services.avatar.drafts import Commission, Draft
 from services.avatar.raster import RenderError
 from services.avatar.studio import paint
 from services.avatar.styles import Rights
-from shared.contracts.avatar import AvatarResult
+from shared.contracts.avatar import AvatarResult, Format
 from shared.errors import JobCanceled, PermanentError
 from tests.unit.avatar_job import AvatarJob
 
 
-def good() -> Drawn:
-    """Draw."""
-    return Drawn(b"picture", {"eyes": "open"})
+class Plain:
+    """A picture whose AVIF cannot be written."""
+
+    options: ClassVar[dict[str, str]] = {"eyes": "open"}
+
+    def file(self, size: int, fmt: Format) -> bytes:
+        """Its size and format."""
+        if fmt == "avif":
+            raise RenderError("the encoder refused")
+        return f"{size} {fmt}".encode()
 
 
-def bad() -> Drawn:
-    """Fail to."""
-    raise RenderError("the encoder refused")
+def bad() -> Plain:
+    """Fail to draw."""
+    raise RenderError("the style refused")
 
 
-def run(job: AvatarJob, *draws: bool) -> AvatarResult:
+def run(job: AvatarJob, *draws: bool, sizes: tuple[int, ...] = (512,), formats: tuple[Format, ...] = ("webp",)) -> AvatarResult:
     """Paint one variant for each flag: True draws, False fails."""
-    drafts = [Draft("moods", Rights("CC0 1.0"), good if fine else bad, seed=str(number)) for number, fine in enumerate(draws)]
+    drafts = [Draft("moods", Rights("CC0 1.0"), Plain if fine else bad, seed=str(number)) for number, fine in enumerate(draws)]
     return paint(
         Commission("illustrated", drafts),
-        "webp",
+        sizes,
+        formats,
         clock=Clock(),
         publish=job.publish,
         progress=job.progress,
@@ -43,13 +52,13 @@ def test_one_failure_loses_one_picture(tmp_path: Path) -> None:
     result = run(job, True, False, True)
 
     assert ["avatar-1.webp", "avatar-3.webp"] == list(job.published) == [variant.artifact for variant in result.variants]
-    assert [(2, "the encoder refused")] == [(failed.number, failed.reason) for failed in result.failed]
+    assert [(2, "the style refused")] == [(failed.number, failed.reason) for failed in result.failed]
     assert {"image/webp"} == set(job.media_types.values())
 
 
 def test_no_picture_at_all_is_an_error(tmp_path: Path) -> None:
     """A job without a single picture has not succeeded."""
-    with pytest.raises(PermanentError, match="the encoder refused") as caught:
+    with pytest.raises(PermanentError, match="the style refused") as caught:
         run(AvatarJob(tmp_path), False, False)
 
     assert "render-failed" == caught.value.type
@@ -62,6 +71,16 @@ def test_cancel_is_seen_between_variants(tmp_path: Path) -> None:
         run(job, True, True, True, True)
 
     assert ["avatar-1.webp", "avatar-2.webp"] == list(job.published)
+
+
+def test_every_size_in_every_format(tmp_path: Path) -> None:
+    """Sizes are in the names, a vector graphic comes once, and one file that cannot be written loses no other."""
+    job = AvatarJob(tmp_path)
+    result = run(job, True, sizes=(64, 256), formats=("png", "avif", "svg"))
+
+    assert {"avatar-1-64.png": b"64 png", "avatar-1-256.png": b"256 png", "avatar-1.svg": b"64 svg"} == job.published
+    assert ["avatar-1-64.avif", "avatar-1-256.avif"] == [failed.artifact for failed in result.failed]
+    assert [64, 256, None] == [output.size for output in result.variants[0].outputs]
 
 
 def test_progress_counts_variants(tmp_path: Path) -> None:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from services.avatar.options import check_options, complain
+from services.avatar.options import complain
 from services.avatar.prompt import rank_styles, split
-from services.avatar.raster import RenderError
 from services.avatar.reading import read
 from services.avatar.styles import load_style, style_names
 from services.avatar.vocabulary import FOLDER, read_table, vocabulary
@@ -36,19 +35,6 @@ def test_subjects_and_looks_name_real_styles() -> None:
 
     assert named <= set(style_names())
     assert set() == named - set(tables())
-
-
-@pytest.mark.parametrize(("option", "value"), [
-    ("hairVariant", ["mohican"]),
-    ("hairVariant", []),
-    ("wingsVariant", ["small"]),
-    ("hairColor", ["red"]),
-    ("facialHairProbability", 101),
-])  # fmt: skip
-def test_wrong_options_are_refused(option: str, value: object) -> None:
-    """An unknown option, variant, colour or an impossible number is an error, not a missing part."""
-    with pytest.raises(RenderError, match="personas"):
-        check_options(load_style("personas"), {option: value})
 
 
 def test_two_wishes_for_one_part_agree() -> None:
