@@ -89,6 +89,15 @@ def _rest(service: Service) -> Iterator[str]:
         yield f"{service.dead_letters} dead letters; see `counterfoil dead-letters list --service {service.name}`."
 
 
+def facts(services: Iterable[Service]) -> Iterator[str]:
+    """What is not wrong, and yet worth knowing: how well users' files are shut in."""
+    for service in services:
+        sandbox = ((service.model_extra or {}).get("catalogue") or {}).get("sandbox")
+        if sandbox:
+            missing = f": {sandbox['missing']}" if sandbox.get("missing") else ""
+            yield f"{service.name}: programs that read users' files run in the sandbox {sandbox['level']!r}{missing}."
+
+
 def _gateway(session: Session) -> Iterator[str]:
     try:
         session.client.readiness()
@@ -108,6 +117,8 @@ def _report(session: Session, found: list[str], services: list[Service]) -> int:
         return UNSUCCESSFUL if found else OK
     for sentence in found:
         session.say(f"✗ {sentence}")
+    for sentence in facts(services):
+        session.say(f"· {sentence}")
     if not found:
         workers = sum(len(service.workers) for service in services)
         session.say(f"✓ Gateway, ledger and broker answer; {len(services)} services, {workers} workers, no dead letters, nothing stuck.")

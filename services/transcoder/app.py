@@ -1,7 +1,8 @@
 """The transcoder service: `celery -A services.transcoder.app worker`."""
 
-from services.transcoder.binary import find, tools
+from services.transcoder.binary import find
 from services.transcoder.catalogue import catalogue
+from services.transcoder.fitness import check_sandbox, preflight
 from services.transcoder.policy import POLICY
 from services.transcoder.settings import settings
 from services.transcoder.tasks import HANDLERS
@@ -9,4 +10,5 @@ from shared.contracts.transcoder import CONTRACT
 from shared.service import Service
 from shared.worker import make_app
 
-app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, preflight=tools, checks={"ffmpeg": lambda: find(settings())}))
+CHECKS = {"ffmpeg": lambda: find(settings()), "sandbox": check_sandbox}
+app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, preflight=preflight, checks=CHECKS))

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.transcoder.binary import tools
 from services.transcoder.ladder import MAX_RENDITIONS, RUNGS
+from services.transcoder.sandbox import describe
 from services.transcoder.settings import settings
 from shared.errors import SettingsError
 
@@ -21,12 +22,12 @@ def catalogue() -> Mapping[str, Any]:
     """Presets, limits and binaries as JSON. A binary that is missing or refused is said here, not raised: the page must show."""
     given = settings()
     limits = {"bytes": given.max_source_bytes, "seconds": given.max_duration, "pixels": given.max_pixels, "streams": given.max_streams}
-    return {"presets": dict(PRESETS), "poster": "image/jpeg", "limits": limits, "sandbox": "process limits", **_binaries()}
+    return {"presets": dict(PRESETS), "poster": "image/jpeg", "limits": limits, **_machine()}
 
 
-def _binaries() -> dict[str, Any]:
+def _machine() -> dict[str, Any]:
     try:
-        found = tools()
+        found, sandbox = tools(), describe()
     except SettingsError as refused:
         return {"binaries": {}, "refused": str(refused)}
-    return {"binaries": {name: getattr(found, name).label for name in ("ffmpeg", "ffprobe", "packager")}}
+    return {"binaries": {name: getattr(found, name).label for name in ("ffmpeg", "ffprobe", "packager")}, "sandbox": dict(sandbox)}

@@ -35,6 +35,7 @@ def _known(pattern: str, words: str, type: str, *, permanent: bool = True) -> Me
 
 MEANINGS: tuple[Meaning, ...] = (
     # The machine's troubles first: on a full disk FFmpeg complains of much else as well.
+    _known(r"^(the sandbox cannot be put up|cannot start)", "the program could not be started", "sandbox-failed", permanent=False),
     _known(r"No space left on device", "the worker's disk is full", "disk-full", permanent=False),
     _known(r"Cannot allocate memory|out of memory|std::bad_alloc", "the worker ran out of memory", "out-of-memory", permanent=False),
     _known(r"Too many open files|Resource temporarily unavailable", "the worker ran out of a resource", "worker-busy", permanent=False),

@@ -1,11 +1,12 @@
-"""Run as a script between the worker and FFmpeg: sets the limits, then becomes FFmpeg.
+"""Run as a script between the worker and FFmpeg: sets the limits, puts up the sandbox, then becomes FFmpeg.
 
 Limits belong to the process they limit, and the safe place to set them is a fresh process: `preexec_fn` runs Python between
-fork and exec, which deadlocks where the parent has threads (the telemetry exporter is one). This costs about 15 ms a start.
+fork and exec, which deadlocks where the parent has threads (the telemetry exporter is one). This costs about 20 ms a start.
 
 It is started as `python -I -S launcher.py SPEC PROGRAM ARGUMENT…`; SPEC is JSON: `parent` (the pid that must outlive us),
-`nice`, and `limits` (resource name → soft limit). Standard library only; it imports nothing of this project. A stronger
-sandbox (Landlock) has its place here, just before the exec.
+`nice`, `limits` (resource name → soft limit), `fence` (what may be read, run and worked on; null: no fence) and `hush` (whether
+system calls are filtered). Of this project it imports the two modules that do this, which import nothing else of it. It fails closed: where
+a part of the sandbox cannot be put up, nothing is started.
 """
 
 import contextlib
@@ -41,18 +42,33 @@ def limit(limits: dict[str, int]) -> None:
             resource.setrlimit(number, (wanted, hard))
 
 
+def enclose(fence: dict[str, list[str]] | None, *, hush: bool) -> None:
+    """Put up what the spec asks for. Raises OSError where the kernel refuses."""
+    sys.path.insert(0, os.path.abspath(f"{os.path.dirname(__file__)}/../.."))  # noqa: PTH100, PTH120 - pathlib would double the start-up time
+    from services.transcoder import landlock, seccomp  # noqa: PLC0415 - only now can they be found
+
+    if fence is not None:
+        landlock.fence(fence["read"], fence["run"], fence["work"])
+    if hush:
+        seccomp.hush()
+
+
 def main() -> None:
     """Become the program."""
     spec = json.loads(sys.argv[1])
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # Python ignores the first two, a pool child the third, and an exec would pass that on
     die_with(spec["parent"])
-    limit(spec["limits"])
     os.nice(spec["nice"])
+    try:
+        enclose(spec["fence"], hush=spec["hush"])
+    except OSError as error:
+        sys.exit(f"the sandbox cannot be put up: {error.strerror}")
+    limit(spec["limits"])
     try:
         os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - a path that binary.py chose; no shell
     except OSError as error:
-        sys.exit(f"cannot start {os.path.basename(sys.argv[2])}: {error.strerror}")  # noqa: PTH119 - pathlib would double the start-up time
+        sys.exit(f"cannot start {os.path.basename(sys.argv[2])}: {error.strerror}")  # noqa: PTH119 - as above
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from services.transcoder.sandbox import Sandbox
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
 OPEN_FILES = 256
 
@@ -33,16 +35,21 @@ class Limits:
 
 @dataclass
 class Program:
-    """A running program. As a context manager it is killed, with all its children, however the block is left."""
+    """A running program. As a context manager it is killed, with all its children, however the block is left.
+
+    It sees `cwd`, and what is linked there: a symlink in it is an input, to read and not to write.
+    """
 
     arguments: Sequence[str]
     limits: Limits
     cwd: Path
+    sandbox: Sandbox
     _child: "subprocess.Popen[bytes]" = field(init=False)
 
     def __enter__(self) -> Self:
         """Start it. stdin is empty; stdout and stderr are pipes. The environment is all but empty."""
-        spec = json.dumps({"parent": os.getpid(), "nice": self.limits.nice, "limits": self.limits.resources()})
+        enclosed = self.sandbox.spec(self.arguments[0], self.cwd)
+        spec = json.dumps({"parent": os.getpid(), "nice": self.limits.nice, "limits": self.limits.resources(), **enclosed})
         self._child = subprocess.Popen(
             [sys.executable, "-I", "-S", str(LAUNCHER), spec, *self.arguments],
             stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from pathlib import Path
 from services.transcoder.process import Limits, Program, cpu_seconds, monotonic
 from services.transcoder.progress import ProgressParser, Snapshot
 from services.transcoder.ring import LineRing
+from services.transcoder.sandbox import Sandbox, sandbox
 from shared.errors import TransientError
 from shared.job import Checkpoint
 
@@ -60,15 +61,17 @@ class _Reading:
         return [] if self.stdout_limit else self.parser.feed(chunk)
 
 
-def run(arguments: Sequence[str], *, cwd: Path, limits: Limits, watch: Watch, keep_stdout: int = 0) -> Ended:
+def run(arguments: Sequence[str], *, cwd: Path, limits: Limits, watch: Watch, keep_stdout: int = 0, within: Sandbox | None = None) -> Ended:
     """Run `arguments` (an absolute path first) in `cwd`; `keep_stdout` > 0 keeps so many bytes of stdout instead of parsing progress.
+
+    It runs in the sandbox `within`, or in this process's: all that it sees is `cwd` and what is linked there (see `Program`).
 
     Whatever `watch.checkpoint` raises (a cancel, a lost lease), and whatever else leaves this function (a soft time limit), the
     program and its group are dead before it does. Raises TransientError for a hang, TimeoutError after `wall_seconds`.
     """
     started, used = monotonic(), cpu_seconds()
     reading = _Reading(keep_stdout)
-    with Program(arguments, limits, cwd) as program:
+    with Program(arguments, limits, cwd, within or sandbox()) as program:
         _follow(program, reading, watch, started)
         status = program.wait()
     return Ended(status, reading.ring.lines(), reading.parser.last, monotonic() - started, cpu_seconds() - used, bytes(reading.stdout))

@@ -1,11 +1,16 @@
 """Settings of the transcoder service: `TRANSCODER_*`."""
 
 from functools import cache
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from shared.errors import SettingsError
 from shared.settings import ServiceSettings
+
+SandboxLevel = Literal["limits", "files", "full"]
+"""What sandbox.py can put up, weakest first."""
 
 
 class TranscoderSettings(ServiceSettings):
@@ -19,6 +24,14 @@ class TranscoderSettings(ServiceSettings):
     """Likewise for ffprobe."""
     packager: str = ""
     """Likewise for Shaka Packager."""
+
+    sandbox: SandboxLevel = "full"
+    """The sandbox of every program that reads users' files: `limits` (CPU, memory, file sizes), `files` (and Landlock), `full` (and no
+    socket, no other process). What the kernel cannot do is left out, and said in `GET /v1/services`."""
+    sandbox_demanded: SandboxLevel = "limits"
+    """The weakest sandbox to work with: below it the service refuses to start."""
+    sandbox_paths: str = ""
+    """More files and folders that the programs may use, separated by colons: the devices and drivers of a hardware encoder."""
 
     threads: int = Field(default=0, ge=0, le=64)
     """Encoder threads of one FFmpeg; 0: one for each CPU this process may use."""
@@ -47,6 +60,13 @@ class TranscoderSettings(ServiceSettings):
     """Wall clock of one probe."""
     fetch_private: bool = False
     """Whether `https://` sources may lie at private addresses. Off: a source URL must not reach into your network."""
+
+    @model_validator(mode="after")
+    def _what_is_demanded_is_allowed(self) -> Self:
+        levels = ("limits", "files", "full")
+        if levels.index(self.sandbox_demanded) > levels.index(self.sandbox):
+            raise SettingsError(f"TRANSCODER_SANDBOX_DEMANDED is {self.sandbox_demanded!r}: more than TRANSCODER_SANDBOX allows.")
+        return self
 
 
 @cache

@@ -17,6 +17,7 @@ import psutil
 
 from deploy.embedded.home import read_runtime
 from deploy.embedded.leftovers import mark, marked
+from services.transcoder.sandbox import strongest
 from tests.servers import ROOT, wait_until
 
 SAMPLES = ROOT / "deploy" / "samples"
@@ -135,7 +136,7 @@ class House:
 def house(folder: Path, **settings: str) -> Iterator[House]:
     """A home in `folder`, ready and with a worker for each service; nothing of it is left afterwards. `settings`: more environment."""
     free = {f"COUNTERFOIL_{name}": "0" for name in ("PORT", "CATCHER_HTTP_PORT", "CATCHER_SMTP_PORT")}
-    env = {**os.environ, **free, "COUNTERFOIL_HOME": str(folder), **settings}
+    env = {"TRANSCODER_SANDBOX": strongest(), **os.environ, **free, "COUNTERFOIL_HOME": str(folder), **settings}
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "console.log").open("ab") as console:
         process = subprocess.Popen([sys.executable, "-m", "deploy.embedded"], cwd=ROOT, env=env, stdout=console, stderr=console)

@@ -16,6 +16,7 @@ from services.transcoder.binary import tools
 from services.transcoder.process import Limits
 from services.transcoder.progress import Snapshot
 from services.transcoder.run import Watch, run
+from services.transcoder.sandbox import Sandbox, strongest
 from shared.errors import JobCanceled, TransientError
 from tests.integration.transcoder_media import SAMPLE, do, job_for
 from tests.integration.transcoder_worker import ENDLESS, LIMITS
@@ -27,6 +28,8 @@ def earlier(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "EARLIER", frozenset(psutil.Process().children(recursive=True)))
 
 
+PYTHON = Sandbox(strongest(), (sys.base_prefix, sys.prefix))
+"""The sandbox, with Python in it."""
 EARLIER: frozenset[psutil.Process] = frozenset()
 
 
@@ -124,7 +127,7 @@ def test_endless_stderr_takes_no_memory(tmp_path: Path) -> None:
     script = "for i in range(200): import sys; sys.stderr.write('x' * 1_000_000 + chr(10))"
     before = psutil.Process().memory_info().rss
     limits = Limits(cpu_seconds=60, memory_mb=1_024, file_bytes=1)
-    ended = run([sys.executable, "-c", script], cwd=tmp_path, limits=limits, watch=Watch(lambda: None, 60.0))
+    ended = run([sys.executable, "-c", script], cwd=tmp_path, limits=limits, watch=Watch(lambda: None, 60.0), within=PYTHON)
 
     assert (ended.status, len(ended.words)) == (0, 80)
     assert psutil.Process().memory_info().rss - before < 20_000_000
@@ -133,15 +136,17 @@ def test_endless_stderr_takes_no_memory(tmp_path: Path) -> None:
 def test_limits_and_environment_reach_the_program(tmp_path: Path) -> None:
     """CPU, memory, file size, open files and niceness; no variable of ours (it may hold a password) and no open file."""
     script = "import os, resource as r; print([r.getrlimit(n)[0] for n in (r.RLIMIT_CPU, r.RLIMIT_AS, r.RLIMIT_FSIZE, r.RLIMIT_CORE)],"
-    script += " os.nice(0) - BASE, sorted(os.environ), os.listdir('/proc/self/fd').__len__())".replace("BASE", str(os.nice(0)))
+    script += " os.nice(0) - BASE, sorted(os.environ), [fd for fd in range(256) if not opened(fd)])"
+    script = "import os\ndef opened(fd):\n  try: os.fstat(fd)\n  except OSError: return 'no'\n" + script.replace("BASE", str(os.nice(0)))
     limits = Limits(cpu_seconds=60, memory_mb=1_024, file_bytes=77, nice=3)
     secret = (tmp_path / "secret").open("wb")
     os.set_inheritable(secret.fileno(), True)
     with secret:
-        ended = run([sys.executable, "-c", script], cwd=tmp_path, limits=limits, watch=Watch(lambda: None, 60.0), keep_stdout=1_000)
+        watch = Watch(lambda: None, 60.0)
+        ended = run([sys.executable, "-c", script], cwd=tmp_path, limits=limits, watch=watch, keep_stdout=1_000, within=PYTHON)
     said = ended.stdout.decode().strip()
 
-    assert said == f"[60, {2**30}, 77, 0] 3 ['HOME', 'LC_ALL', 'TMPDIR'] 4"
+    assert said == f"[60, {2**30}, 77, 0] 3 ['HOME', 'LC_ALL', 'TMPDIR'] [0, 1, 2]"
 
 
 def test_a_program_that_takes_too_long_is_stopped(tmp_path: Path) -> None:

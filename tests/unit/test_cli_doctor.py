@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from client.cli.doctor import findings
+from client.cli.doctor import facts, findings
 from client.cli.main import main
 from client.cli.settings import Address, address
 from client.errors import ClientError
@@ -46,6 +46,15 @@ def test_a_healthy_service_has_no_findings() -> None:
 def test_each_ill_has_a_sentence(changes: dict[str, Any], words: str) -> None:
     """Each thing that is wrong is said, with what to do."""
     assert words in "\n".join(found(**changes))
+
+
+def test_how_users_files_are_shut_in_is_said() -> None:
+    """Not a finding: the service says itself, by a check, where it is weaker than it was told to be."""
+    weak = {"catalogue": {"sandbox": {"level": "limits", "missing": "files and network are not fenced off"}}}
+    said = list(facts([Service.model_validate({**HEALTHY, **changes}) for changes in ({}, weak)]))
+
+    assert found(**weak) == []
+    assert said == ["avatar: programs that read users' files run in the sandbox 'limits': files and network are not fenced off."]
 
 
 def test_an_empty_house_is_noticed() -> None:
