@@ -100,8 +100,11 @@ class Job(Protocol):
     def open(self, blob: Blob) -> AbstractContextManager[Path]:
         """The blob as a local file, read-only: the storage's own where it is a folder, else a temporary copy."""
 
-    def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
-        """Store an artifact of this job under `name`; it becomes visible with the job's result."""
+    def publish(self, name: str, source: Path | bytes, media_type: str, *, at_once: bool = False) -> Artifact:
+        """Store an artifact of this job under `name`; it becomes visible with the job's result.
+
+        `at_once`: it can be fetched from now on, and a `job.progressed` event whose data has it as `artifact` says so.
+        """
 
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Store bytes that belong to the job but that users do not see (a child's input)."""

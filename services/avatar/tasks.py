@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 
 from services.avatar.engines import plan
 from services.avatar.settings import settings
@@ -29,7 +30,7 @@ def generate(command: GenerateAvatar, job: Job) -> AvatarResult:
         command.edges(),
         command.kinds(),
         clock=workshop.clock,
-        publish=job.publish,
+        publish=partial(job.publish, at_once=True),
         progress=job.progress,
         checkpoint=job.checkpoint,
     )

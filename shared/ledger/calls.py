@@ -43,7 +43,8 @@ def _answer(reply: Sequence[str]) -> Answer:
     return Answer(reply[0], reply[1] if len(reply) > 1 else "")
 
 
-def _state(reply: Sequence[str]) -> State:
+def held_state(reply: Sequence[str]) -> State:
+    """The state in a reply. Raises StaleTokenError where the writer no longer holds the job."""
     if reply[0] == "stale":
         raise StaleTokenError("the ledger refused the write: this attempt no longer holds the job")
     return State(reply[1])
@@ -144,37 +145,37 @@ def renew(worker: str, *, lease_ms: int, info: Mapping[str, Any], ttl_s: int = 6
 def progress(job_id: str, token: int, fraction: float, body: Mapping[str, Any], *, event: bool) -> Call[State]:
     """Note how far a job is; the state comes back, so that a cancel is learnt on the way. Raises StaleTokenError."""
     args = (job_id, token, f"{fraction:.6f}", legible_json(body), "1" if event else "0", PARENT_EVENT_MS)
-    return Call("progress", args, _state)
+    return Call("progress", args, held_state)
 
 
 def peek(job_id: str, token: int) -> Call[State]:
     """Does this attempt still hold its job? `canceling` says that it is to stop. Raises StaleTokenError."""
-    return Call("peek", (job_id, token), _state)
+    return Call("peek", (job_id, token), held_state)
 
 
 def succeed(job_id: str, token: int, result: str, artifacts: str) -> Call[State]:
     """End a job well. Raises StaleTokenError."""
-    return Call("succeed", (job_id, token, result, artifacts, PARENT_EVENT_MS), _state)
+    return Call("succeed", (job_id, token, result, artifacts, PARENT_EVENT_MS), held_state)
 
 
 def fail(job_id: str, token: int, error: Mapping[str, Any], *, retryable: bool, delay_ms: int, policy_attempts: int) -> Call[State]:
     """An attempt failed: retry later or dead-letter, as budget and policy say. Raises StaleTokenError."""
-    return Call("fail", (job_id, token, legible_json(error), "1" if retryable else "0", delay_ms, policy_attempts), _state)
+    return Call("fail", (job_id, token, legible_json(error), "1" if retryable else "0", delay_ms, policy_attempts), held_state)
 
 
 def lose(job_id: str, token: int, *, budget: int, why: Mapping[str, Any]) -> Call[State]:
     """The job's process died. Raises StaleTokenError."""
-    return Call("lose", (job_id, token, budget, legible_json(why)), _state)
+    return Call("lose", (job_id, token, budget, legible_json(why)), held_state)
 
 
 def release(job_id: str, token: int, reason: str) -> Call[State]:
     """Give a job back without burning an attempt. Raises StaleTokenError."""
-    return Call("release", (job_id, token, reason), _state)
+    return Call("release", (job_id, token, reason), held_state)
 
 
 def canceled(job_id: str, token: int) -> Call[State]:
     """The handler stopped on a cancel. Raises StaleTokenError."""
-    return Call("canceled", (job_id, token), _state)
+    return Call("canceled", (job_id, token), held_state)
 
 
 def cancel(job_id: str, tenant: str, reason: str = "cancelled on request") -> Call[Answer]:
@@ -187,12 +188,12 @@ def spawn(parent: str, token: int, children: Iterable[tuple[int, Sequence[Arg]]]
     args: list[Arg] = [parent, token]
     for index, fields in children:
         args += [index, len(fields), *fields]
-    return Call("spawn", tuple(args), _state)
+    return Call("spawn", tuple(args), held_state)
 
 
 def suspend(parent: str, token: int, *, total: int, weight: float, on_failure: ChildPolicy, artifacts: str = "[]") -> Call[State]:
     """All children are made; sleep until they are done. Raises StaleTokenError."""
-    return Call("suspend", (parent, token, total, weight, on_failure, artifacts), _state)
+    return Call("suspend", (parent, token, total, weight, on_failure, artifacts), held_state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -12,7 +13,7 @@ from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
 from shared.job import ChildResult, Once
-from shared.ledger import calls
+from shared.ledger import calls, showing
 from shared.ledger.record import JobRecord
 from shared.runtime import guard, journal
 from shared.runtime.patience import patiently
@@ -42,6 +43,7 @@ class JobHandle:
         self._record = record
         self._state = record.state
         self._step = ""
+        self._body: dict[str, Any] = {"fraction": 0.0, "step": str(record.state), "detail": "", "eta_seconds": None}
         self._written = self._told = self._peeked = float("-inf")
 
     @property
@@ -60,9 +62,9 @@ class JobHandle:
         if tell:
             self._told = now
         fraction = min(1.0, max(0.0, fraction))
-        body = {"fraction": round(fraction, 4), "step": step, "detail": detail, "eta_seconds": eta_seconds}
+        self._body = {"fraction": round(fraction, 4), "step": step, "detail": detail, "eta_seconds": eta_seconds}
         try:
-            self._state = self._runtime.ledger.run(calls.progress(self.id, self._record.token, fraction, body, event=tell))
+            self._state = self._runtime.ledger.run(calls.progress(self.id, self._record.token, fraction, self._body, event=tell))
         except UnavailableError as error:
             log.warning("progress_not_noted", detail=str(error))
 
@@ -93,14 +95,24 @@ class JobHandle:
                 path = stack.enter_context(self._runtime.storage.local(blob.key))
             yield path
 
-    def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
+    def publish(self, name: str, source: Path | bytes, media_type: str, *, at_once: bool = False) -> Artifact:
         """Store an artifact. The fencing token is in its key, so that a zombie's bytes never replace its successor's."""
         self.checkpoint()
         with telemetry.step("store artifact", **{"counterfoil.artifact": name}):
             stored = self._runtime.storage.put(self._key("artifacts", name), source, media_type)
         artifact = Artifact(name=name, key=stored.key, bytes=stored.bytes, sha256=stored.sha256 or "", media_type=media_type)
         self.artifacts = [other for other in self.artifacts if other.name != name] + [artifact]
+        if at_once:
+            self._show(artifact)
         return artifact
+
+    def _show(self, artifact: Artifact) -> None:
+        """Visible before the job's end. A ledger that does not answer for a moment does not stop the work: the result will show it."""
+        body = {**self._body, "artifact": artifact.model_dump(exclude={"key"})}
+        try:
+            self._state = self._runtime.ledger.run(showing.show(self.id, self._record.token, self.artifacts, body))
+        except UnavailableError as error:
+            log.warning("artifact_not_shown", detail=str(error))
 
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Store bytes that users do not see."""

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from shared.contracts.base import Artifact
+from shared.errors import StaleTokenError
+from shared.ledger import showing
 from tests.gateways import problem
 from tests.integration.api_desk import ApiDesk, Tenant
 
@@ -41,6 +44,22 @@ def test_the_job_lists_them(made: Made) -> None:
     assert (200, CONTENT) == (answer.status_code, answer.content)
     assert f'"{listed["film.bin"]["sha256"]}"' == answer.headers["etag"]
     assert "bytes" == answer.headers["accept-ranges"]
+
+
+def test_an_artifact_is_there_before_the_job_is_done(desk: ApiDesk, mine: Tenant) -> None:
+    """Shown early it is listed, fetched and told of by an event; a run that lost the job shows nothing."""
+    job = mine.submit()["id"]
+    token = desk.claim(job)
+    early = Artifact.model_validate(desk._artifact(job, "early.bin", CONTENT))
+    told = {"fraction": 0.5, "step": "draw", "artifact": {"name": "early.bin"}}
+    desk.run(job, showing.show(job, token, [early], told))
+    running = mine.job(job)
+    with pytest.raises(StaleTokenError):
+        desk.run(job, showing.show(job, token - 1, [], told))
+
+    assert ("running", ["early.bin"]) == (running["state"], [artifact["name"] for artifact in running["artifacts"]])
+    assert CONTENT == mine.client.get(running["artifacts"][0]["href"]).content
+    assert told.items() <= mine.client.get(f"/v1/jobs/{job}/events").json()[-1]["data"].items()
 
 
 def test_nested_names_and_types(made: Made) -> None:

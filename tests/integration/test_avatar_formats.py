@@ -175,3 +175,11 @@ def test_options_need_their_style(tmp_path: Path) -> None:
         generate(GenerateAvatar(prompt="a robot", style_options={"topVariant": "bun"}), AvatarJob(tmp_path))
 
     assert "/style" == caught.value.pointer
+
+
+def test_every_file_is_shown_when_it_is_ready(tmp_path: Path) -> None:
+    """Each of the job's files can be fetched before the next is made."""
+    job = AvatarJob(tmp_path)
+    generate(GenerateAvatar(seed="ada", variants=2, size=32, formats=["png", "webp"]), job)
+
+    assert ["avatar-1.png", "avatar-1.webp", "avatar-2.png", "avatar-2.webp"] == job.shown

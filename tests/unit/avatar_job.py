@@ -22,6 +22,8 @@ class AvatarJob:
     """The checkpoint (from 1) at which the user's cancel is seen."""
     published: dict[str, bytes] = field(default_factory=dict)
     media_types: dict[str, str] = field(default_factory=dict)
+    shown: list[str] = field(default_factory=list)
+    """What could be fetched before the job's end, in order."""
     steps: list[tuple[float, str, str]] = field(default_factory=list)
     checkpoints: int = 0
     id: str = "avatar_01JD0000000000000000000000"
@@ -53,8 +55,10 @@ class AvatarJob:
         assert self.photo is not None
         yield self.photo
 
-    def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
+    def publish(self, name: str, source: Path | bytes, media_type: str, *, at_once: bool = False) -> Artifact:
         """Keep the bytes under their name."""
+        if at_once:
+            self.shown.append(name)
         data = source if isinstance(source, bytes) else source.read_bytes()
         self.published[name] = data
         self.media_types[name] = media_type

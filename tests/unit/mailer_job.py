@@ -67,8 +67,9 @@ class FakeJob:
         path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
         return path
 
-    def publish(self, name: str, source: Path | bytes, media_type: str) -> Artifact:
+    def publish(self, name: str, source: Path | bytes, media_type: str, *, at_once: bool = False) -> Artifact:
         """Keep a copy."""
+        del at_once
         path = self._store(name, source)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         artifact = Artifact(name=name, key=str(path), bytes=path.stat().st_size, sha256=digest, media_type=media_type)
