@@ -122,8 +122,8 @@ def test_children_are_read_as_json() -> None:
 
 
 def test_events_are_typed() -> None:
-    """A page has the job's state and its last event's number, so that a reader knows whether there is more."""
-    page = calls.events(ID).parse(["running", "2", ['{"seq":2,"type":"job.started","time":1,"data":{},"new":1}']])
+    """A page has the job's state and its last event's number, so that a reader knows whether there is more; places are numbers."""
+    page = calls.events(ID, after=1).parse(["running", "2", ['{"type":"job.started","time":1,"data":{},"new":1}']])
 
     assert ("running", 2) == (page.state, page.last)
     assert [(2, EventType.STARTED)] == [(event.seq, event.type) for event in page.events]
