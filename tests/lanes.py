@@ -16,8 +16,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 HERE = Path(__file__).resolve().parent
-LANES = ("unit", "contract", "integration", "conformance", "e2e")
+LANES = ("unit", "contract", "integration", "players", "conformance", "e2e")
 """Chaos is none: it has no verdicts but figures (`python -m tests.chaos`)."""
+ALONE = "pytestmark = pytest.mark.serial"
+"""How a test file says that all its tests are."""
 NO_TESTS = 5
 """pytest's exit status where it found nothing to run."""
 
@@ -52,9 +54,10 @@ def runs(folder: Path, jobs: int) -> Iterator[list[str]]:
     together = ["-n", str(jobs)] if jobs > 1 else []
     if not any("serial" in test.read_text() for test in folder.rglob("*.py")):
         yield together
-    else:
+        return
+    if not all(ALONE in test.read_text() for test in folder.rglob("test_*.py")):
         yield [*together, "-m", "not serial"]
-        yield ["-m", "serial"]
+    yield ["-m", "serial"]
 
 
 def run_lane(name: str, jobs: int, reports: Path) -> Outcome:

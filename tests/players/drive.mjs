@@ -1,0 +1,43 @@
+// `node drive.mjs CHROMIUM PAGE < jobs.json`: plays each job in a tab of its own, a few at once, and writes the reports as JSON.
+import { text } from "node:stream/consumers";
+import puppeteer from "puppeteer-core";
+
+const AT_ONCE = 3;
+const [chromium, page] = process.argv.slice(2);
+const waiting = Object.entries(JSON.parse(await text(process.stdin)));
+const reports = {};
+const browser = await puppeteer.launch({
+  executablePath: chromium,
+  args: [
+    "--no-sandbox", // the films are our own, and a container's root has no sandbox
+    "--disable-dev-shm-usage", // 64 MB in many containers
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+    "--disable-gpu",
+    "--disable-background-timer-throttling", // a tab behind another one plays like the one in front
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+  ],
+});
+
+async function show(name, job) {
+  const tab = await browser.newPage();
+  const said = [];
+  tab.on("pageerror", (error) => said.push(`page: ${error.message}`));
+  tab.on("response", (response) => response.status() >= 400 && said.push(`${response.status()} ${response.url()}`));
+  await tab.goto(page);
+  const report = await tab.evaluate((given) => window.film(given), job);
+  reports[name] = { ...report, errors: [...report.errors, ...said] };
+  await tab.close();
+}
+
+async function stage() {
+  for (let next = waiting.shift(); next; next = waiting.shift()) await show(...next);
+}
+
+try {
+  await Promise.all(Array.from({ length: AT_ONCE }, stage));
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(reports));

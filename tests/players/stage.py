@@ -1,0 +1,121 @@
+"""Real players in a real Chromium: serves what a job published, plays it, and brings back what the player said.
+
+The players (hls.js, Shaka Player) and Chromium's driver come from npm, at the versions in package.json; Chromium is the distribution's.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PACKAGES = HERE / "node_modules"
+NPM = ("npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+ABSENT = "no {what} here (Debian: apt-get install chromium nodejs npm); nothing is proved about playing HLS and DASH"
+PLAYING_SECONDS = 120
+
+
+@cache
+def missing() -> str | None:
+    """What keeps the players from playing here, as a sentence; None where all is there. Installs the npm packages where npm can."""
+    lacking = [name for name in ("chromium", "node") if shutil.which(name) is None]
+    if lacking:
+        return ABSENT.format(what=" and no ".join(lacking))
+    if _installed():
+        return None
+    if shutil.which("npm") is None:
+        return ABSENT.format(what="npm")
+    done = subprocess.run(NPM, cwd=HERE, check=False, capture_output=True, text=True, timeout=170)
+    if done.returncode or not _installed():
+        return f"{ABSENT.format(what='npm package')}: {done.stderr.strip()[-300:]}"
+    return None
+
+
+def _installed() -> bool:
+    """Are the packages there, each at the version that package.json says?"""
+    wanted: dict[str, str] = json.loads((HERE / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    files = {name: PACKAGES / name / "package.json" for name in wanted}
+    return all(file.exists() and json.loads(file.read_text(encoding="utf-8"))["version"] == wanted[name] for name, file in files.items())
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """The page, the players, and below /media/ the films, each with the media type that it was published with."""
+
+    films: Path
+    types: Mapping[str, str]
+
+    def translate_path(self, path: str) -> str:
+        name = path.partition("?")[0]
+        if name.startswith("/media/"):
+            return str(self.films / name.removeprefix("/media/"))
+        return str(HERE / name.removeprefix("/"))
+
+    def guess_type(self, path: Any) -> str:
+        try:
+            return self.types[str(Path(path).relative_to(self.films))]
+        except (KeyError, ValueError):
+            return super().guess_type(path)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name for it
+        """Say nothing."""
+
+
+@contextmanager
+def serving(films: Path, types: Mapping[str, str]) -> Iterator[str]:
+    """The address of the page, while `films` is served; `types` has the media type of each file below it."""
+    handler = type("Handler", (_Handler,), {"films": films, "types": types})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(HERE)))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/page.html"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """One film for one player. `config` is the player's own; `audio` and `text` are the numbers of tracks to choose.
+
+    `patience` is how many seconds it may take to the end, 20 more than the film lasts unless told otherwise.
+    """
+
+    player: str
+    source: str
+    config: Mapping[str, Any] | None = None
+    audio: int | None = None
+    text: int | None = None
+    patience: float | None = None
+
+    def job(self) -> dict[str, Any]:
+        """As play.js reads it."""
+        told = {**asdict(self), "source": f"/media/{self.source}"}
+        return {key: value for key, value in told.items() if value is not None}
+
+
+def play(films: Path, types: Mapping[str, str], showings: Mapping[str, Showing]) -> dict[str, dict[str, Any]]:
+    """Play every film to its end and back; what each player reported, by name."""
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "ask missing() first"
+    with serving(films, types) as page:
+        done = subprocess.run(
+            ["node", "drive.mjs", chromium, page],
+            cwd=HERE,
+            input=json.dumps({name: showing.job() for name, showing in showings.items()}),
+            capture_output=True,
+            text=True,
+            timeout=PLAYING_SECONDS,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    reports: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return reports
