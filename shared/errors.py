@@ -4,6 +4,7 @@
     ├── JobError                  raised by a handler; says what happens next
     │   ├── PermanentError        never retried: straight to the dead letters
     │   ├── TransientError        retried as the service's policy says; may carry retry_after
+    │   ├── JobPostponed          not a failure: the handler goes on later, and no attempt is burned
     │   └── JobCanceled           raised by job.checkpoint() once a cancel was requested
     ├── StaleTokenError           the writer's lease is gone: somebody else has the job, or nobody may
     ├── MalformedMessageError     no contract accepts this message: dead-lettered once
@@ -60,6 +61,20 @@ class TransientError(JobError):
         """Keep the remote's wish beside the sentence."""
         super().__init__(detail, type=type, pointer=pointer)
         self.retry_after = retry_after
+
+
+class JobPostponed(JobError):  # noqa: N818 - it is not an error, it is an outcome
+    """Nothing failed, but there is nothing to do for now (a rate limit, a server that asked to come later): the job goes on then.
+
+    It holds no worker meanwhile. The next run begins anew; what this one did, it has noted in the journal (`job.effects`).
+    """
+
+    title = "The job goes on later"
+
+    def __init__(self, reason: str, *, seconds: float) -> None:
+        """`reason` is for people; `seconds` from now."""
+        super().__init__(reason, type="postponed")
+        self.seconds = seconds
 
 
 class JobCanceled(JobError):  # noqa: N818 - it is not an error, it is an outcome

@@ -5,13 +5,14 @@ looks for a cancel through this protocol, and raises `PermanentError` or `Transi
 modules take the narrower `Progress` and `Checkpoint` callables, so that they are tested without any of this.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from shared.contracts.base import Artifact, Blob, Command
+from shared.contracts.options import Priority
 from shared.contracts.states import State
 
 
@@ -75,6 +76,29 @@ class Once:
         self.withdrawn = True
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the journal. `begin` before the effect, `done` after it; `open` where it certainly did not happen: the value is kept."""
+
+    key: str
+    word: Literal["begin", "done", "open"]
+    value: Any = None
+    """JSON of at most 8 kB."""
+
+
+class Effects(Protocol):
+    """Many side effects of one job, noted in groups: what `once` is for a single one."""
+
+    def known(self) -> Mapping[str, Once]:
+        """All that earlier runs noted: `done`, `unknown` (begun, and no word since), or `open` with a value. Raises StaleTokenError."""
+
+    def note(self, notes: Sequence[Note]) -> None:
+        """One atomic step on the ledger: when it returns, what is to begin may begin. Waits out a ledger that is being restarted.
+
+        Raises StaleTokenError where this run no longer holds the job, and then nothing was noted. May be called from any one thread.
+        """
+
+
 class Job(Protocol):
     """One attempt at one job, seen by its handler."""
 
@@ -82,6 +106,7 @@ class Job(Protocol):
     tenant: str
     attempt: int
     epoch: int
+    priority: Priority
     labels: dict[str, str]
 
     @property
@@ -122,3 +147,9 @@ class Job(Protocol):
         The block's end means done; an exception out of it leaves `unknown`, unless `effect.withdraw()` was called. The journal outlives
         attempts and redrives. Raises StaleTokenError where this run no longer holds the job, before the effect begins.
         """
+
+    def effects(self) -> Effects:
+        """The same journal for thousands of effects: begun and done in groups, one round trip each."""
+
+    def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
+        """What a child that did not succeed noted in its journal (it is gone where the child succeeded)."""

@@ -10,17 +10,20 @@ import structlog
 
 from services.mailer import fates, mime
 from services.mailer.content import Writer, open_content
-from services.mailer.journal import Fate, Journal, path_of
+from services.mailer.journal import Entry, Fate, Journal
+from services.mailer.mails import Mail
 from services.mailer.pacing import Pace
-from services.mailer.sending import Mail, Sender
+from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
 from shared.contracts.mailer import BatchResult, Recipient, SendBatch
+from shared.errors import PermanentError
 from shared.job import Job
 
 log = structlog.get_logger()
 
 LOST_ANSWER = "offered in an earlier attempt that ended before the server's answer; not sent again"
 CHECK_EVERY = 200
+OPEN = Entry(None)
 
 
 @dataclass(slots=True)
@@ -30,47 +33,55 @@ class Batch:
     command: SendBatch
     job: Job
     writer: Writer
-    out: fates.FateFile
+    out: fates.FateFiles
     settings: MailerSettings
     done: int = 0
 
     def send(self, lines: Iterator[bytes], sender: str) -> None:
         """Send to all whom the journal does not know. Raises as `Sender.run`."""
-        with Journal(path_of(self.settings.journals, self.job.id)) as journal:
+        with Journal(self.job.effects()) as journal:
             work = Sender(
-                mails=self._mails(lines, journal),
+                mails=iter(()),
                 sender=sender,
                 journal=journal,
                 record=self._record,
                 settings=self.settings,
                 pace=Pace(self.command.rate_per_second),
+                resend=self.command.on_unknown == "resend",
             )
+            work.mails = self._mails(lines, journal, work)
             asyncio.run(work.run(self.job.checkpoint))
 
     def rehearse(self, lines: Iterator[bytes]) -> None:
         """The dry run: write every mail, send none."""
-        for number, line in enumerate(lines):
-            if number % CHECK_EVERY == 0:
-                self.job.checkpoint()
-            recipient = Recipient.model_validate_json(line)
-            key, address = self.writer.key(recipient)
+        for recipient, key, address in self._recipients(lines):
             message = self._written(recipient, key, address)
             if message is not None:
                 self._take_down(recipient.email, "rendered", f"{len(message)} bytes", key, time.time())
 
-    def _mails(self, lines: Iterator[bytes], journal: Journal) -> Iterator[Mail]:
+    def _recipients(self, lines: Iterator[bytes]) -> Iterator[tuple[Recipient, str, str]]:
         for number, line in enumerate(lines):
             if number % CHECK_EVERY == 0:
                 self.job.checkpoint()
             recipient = Recipient.model_validate_json(line)
-            key, address = self.writer.key(recipient)
-            before = journal.before.get(key)
-            if before is not None and before.fate is not None:
-                self._take_down(recipient.email, before.fate, before.reply or LOST_ANSWER, key, before.at)
+            yield (recipient, *self.writer.key(recipient))
+
+    def _mails(self, lines: Iterator[bytes], journal: Journal, work: Sender) -> Iterator[Mail]:
+        soon = time.time() + WORTH_WAITING
+        for recipient, key, address in self._recipients(lines):
+            before = journal.before.get(key, OPEN)
+            again = before.fate == "unknown" and self.command.on_unknown == "resend"
+            if before.fate is not None and not again:
+                self._take_down(recipient.email, before.fate, before.reply or LOST_ANSWER, key, before.at, resent=before.resent)
+                continue
+            if before.due > soon:
+                work.set_aside(before.due)
                 continue
             message = self._written(recipient, key, address)
             if message is not None:
-                yield Mail(key, recipient.email, address, mime.dot_stuffed(message))
+                resent = again or before.resent
+                since = before.at if before.tries else 0.0
+                yield Mail(key, recipient.email, address, mime.dot_stuffed(message), before.tries, since, before.due, before.reply, resent)
 
     def _written(self, recipient: Recipient, key: str, address: str) -> bytes | None:
         """The message; None where it cannot be written for this recipient, which is taken down as failed."""
@@ -81,26 +92,35 @@ class Batch:
             return None
 
     def _record(self, mail: Mail, fate: Fate, reply: str) -> None:
-        self._take_down(mail.email, fate, reply, mail.key, time.time())
+        self._take_down(mail.email, fate, reply, mail.key, time.time(), resent=mail.resent)
 
-    def _take_down(self, email: str, state: fates.State, reply: str, key: str, at: float) -> None:
-        self.out.add(email=email, state=state, reply=reply, message_id=self.writer.skeleton.message_id(key), at=at)
+    def _take_down(self, email: str, state: fates.State, reply: str, key: str, at: float, *, resent: bool = False) -> None:
+        message_id = self.writer.skeleton.message_id(key)
+        self.out.add(email=email, state=state, reply=reply, message_id=message_id, at=at, resent=resent)
         self.done += 1
         total = max(self.command.count, self.done)
         self.job.progress(self.done / total, "send", f"{self.done} of {total}")
 
 
 def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchResult:
-    """Mail one batch. Raises `TransientError` where the relay cannot be used: a later attempt goes on where this one ended."""
+    """Mail one batch. A later attempt goes on where this one ended.
+
+    Raises `TransientError` where the relay cannot be used, `JobPostponed` where all that is left is due later, and
+    `PermanentError` where a human is to say what becomes of the unknown.
+    """
     started = time.monotonic()
     content, writer = open_content(command.content, command.mailing, job)
-    path = job.workdir / fates.NAME
-    with fates.FateFile(path) as out, job.open(command.recipients) as recipients:
+    with fates.FateFiles(job.workdir) as out, job.open(command.recipients) as recipients:
         batch = Batch(command, job, writer, out, settings)
         _run(batch, recipients, content.sender.email)
-    job.publish(fates.NAME, path, fates.MEDIA_TYPE)
-    counts = {state: out.counts[state] for state in ("sent", "failed", "unknown", "rendered")}
+    counts = {name: out.counts[name] for name in (*fates.STATES, "resent")}
     log.info("mail_batch_finished", number=command.number, seconds=round(time.monotonic() - started, 3), **counts)
+    if out.counts["unknown"] and command.on_unknown == "ask":
+        raise PermanentError(
+            f"{out.counts['unknown']} recipients may or may not have the mail; retry the mailing with on_unknown skip or resend",
+            type="unknown-recipients",
+        )
+    out.publish(job)
     plan = {"planned_at": command.planned_at, "rejected_rows": command.rejected_rows, "rejected": command.rejected}
     return BatchResult.model_validate({**counts, **plan})
 

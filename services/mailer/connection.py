@@ -1,14 +1,15 @@
 """One SMTP session: greet, encrypt, log in, then hand over mail after mail.
 
-Where EHLO offers PIPELINING (RFC 2920), MAIL, RCPT and DATA go out in one write and every reply of the group is read;
-otherwise each waits for its answer. Each outcome says in which phase it fell, because what may be tried again depends on it.
+Where EHLO offers PIPELINING (RFC 2920), MAIL, RCPT and DATA go out in one write, together with the body of the mail before,
+so that a mail costs one round trip; every reply of a group is read. Otherwise each command waits for its answer. Each outcome
+says in which phase it fell, because what may be tried again depends on it.
 """
 
 import asyncio
 import base64
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +48,7 @@ class Connection:
         self._offers: dict[str, str] = {}
         self._encrypted = relay.implicit_tls
         self._open_transaction = False
+        self._ahead = ""
         self.carried = 0
 
     @classmethod
@@ -133,52 +135,69 @@ class Connection:
         await self._wire.send(line + b"\r\n", self._timeout)
         return await self._wire.reply(self._timeout)
 
-    async def send(self, sender: str, recipient: str, stuffed: bytes, before_body: Callable[[], None]) -> Outcome:
-        """Hand over one mail; `stuffed` ends in the lone dot. `before_body` is called when the body is about to go out.
+    @property
+    def pipelines(self) -> bool:
+        """May the next envelope travel with this body?"""
+        return "PIPELINING" in self._offers
 
-        Raises `DisconnectedError` where the connection broke before that (the mail is untouched) and `UnknownOutcomeError`
+    async def send(
+        self, sender: str, recipient: str, stuffed: bytes, before_body: Callable[[], Awaitable[None]], ahead: str = ""
+    ) -> Outcome:
+        """Hand over one mail; `stuffed` ends in the lone dot. `before_body` is awaited when the body is about to go out.
+
+        `ahead` is the recipient of the next call, whose envelope travels with this body; only where the server `pipelines`.
+        Raises `DisconnectedError` where the connection broke before the body (the mail is untouched) and `UnknownOutcomeError`
         where it broke after.
         """
-        if self._open_transaction:
-            await self._command(b"RSET")
-        self._open_transaction = True
-        refused = await self._envelope(b"MAIL FROM:<%s>" % sender.encode("ascii"), b"RCPT TO:<%s>" % recipient.encode("ascii"))
+        refused = await self._envelope(sender, recipient)
         if refused is not None:
             self._die_if_closing(refused.reply)
             return refused
-        before_body()
+        await before_body()
         try:
-            await self._wire.send(stuffed, self._settings.accept_timeout)
+            await self._wire.send(stuffed + self._commands(sender, ahead) if ahead else stuffed, self._settings.accept_timeout)
+            self._ahead = ahead
             reply = await self._wire.reply(self._settings.accept_timeout)
         except ConnectionError as error:
             raise UnknownOutcomeError(str(error)) from error
-        self._open_transaction = False
+        self._open_transaction = bool(ahead)
         self.carried += 1
         self._die_if_closing(reply)
         return Outcome("body", reply)
 
-    async def _envelope(self, mail: bytes, rcpt: bytes) -> Outcome | None:
+    def _commands(self, sender: str, recipient: str) -> bytes:
+        return b"MAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n" % (sender.encode("ascii"), recipient.encode("ascii"))
+
+    async def _envelope(self, sender: str, recipient: str) -> Outcome | None:
         """Sender and recipient, up to the 354; None: the body may go."""
-        if "PIPELINING" not in self._offers:
-            return await self._envelope_in_steps(mail, rcpt)
-        await self._wire.send(b"%s\r\n%s\r\nDATA\r\n" % (mail, rcpt), self._timeout)
-        sender = await self._wire.reply(self._timeout)
-        recipient = await self._wire.reply(self._timeout)
+        if self._ahead != recipient:
+            if self._ahead:
+                raise DisconnectedError("another mail than announced is to be sent")
+            if self._open_transaction:
+                await self._command(b"RSET")
+            self._open_transaction = True
+            if not self.pipelines:
+                return await self._envelope_in_steps(sender, recipient)
+            await self._wire.send(self._commands(sender, recipient), self._timeout)
+        self._ahead = ""
+        from_ = await self._wire.reply(self._timeout)
+        to = await self._wire.reply(self._timeout)
         data = await self._wire.reply(self._timeout)
-        if data.code == GO_AHEAD and recipient.ok and not sender.ok:
+        if data.code == GO_AHEAD and to.ok and not from_.ok:
             # Out of step: whatever came now might be delivered. Nothing is safe but to hang up.
             self._wire.close()
-        elif data.code == GO_AHEAD and not recipient.ok:
+        elif data.code == GO_AHEAD and not to.ok:
             # The server wants a body for nobody (RFC 2920, 3.1): an empty one, to be refused.
             await self._command(b".")
-        if not sender.ok:
-            return Outcome("mail", sender)
-        if not recipient.ok:
-            return Outcome("rcpt", recipient)
+        if not from_.ok:
+            return Outcome("mail", from_)
+        if not to.ok:
+            return Outcome("rcpt", to)
         return None if data.code == GO_AHEAD else Outcome("data", data)
 
-    async def _envelope_in_steps(self, mail: bytes, rcpt: bytes) -> Outcome | None:
-        steps: tuple[tuple[Phase, bytes], ...] = (("mail", mail), ("rcpt", rcpt))
+    async def _envelope_in_steps(self, sender: str, recipient: str) -> Outcome | None:
+        from_, to = b"MAIL FROM:<%s>" % sender.encode("ascii"), b"RCPT TO:<%s>" % recipient.encode("ascii")
+        steps: tuple[tuple[Phase, bytes], ...] = (("mail", from_), ("rcpt", to))
         for phase, line in steps:
             reply = await self._command(line)
             if not reply.ok:

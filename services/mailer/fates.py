@@ -1,47 +1,69 @@
-"""`recipients.csv`: for each recipient what happened, in the server's words, under which Message-ID, and when."""
+"""`recipients.csv` and `recipients.jsonl`: for each recipient what happened, in the server's words, under which Message-ID, and when."""
 
 import csv
+import json
 from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-NAME = "recipients.csv"
-MEDIA_TYPE = "text/csv"
-COLUMNS = ("email", "state", "reply", "message_id", "time")
+from shared.contracts.base import Artifact
+from shared.job import Job
+
+COLUMNS = ("email", "state", "reply", "message_id", "time", "resent")
+NAMES: Mapping[str, str] = {"recipients.csv": "text/csv", "recipients.jsonl": "application/x-ndjson"}
+TABLE, LINES = NAMES
 
 State = Literal["sent", "failed", "unknown", "rendered"]
+STATES: tuple[State, ...] = ("sent", "failed", "unknown", "rendered")
 
 
-class FateFile:
-    """Writes the file and counts the states; a mailing's file is its batches' files one after the other."""
+class FateFiles:
+    """Writes both files and counts the states; a mailing's files are its batches' files one after the other."""
 
-    def __init__(self, path: Path) -> None:
-        """Begin the file with its header row."""
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        """Begin the files; the table has a header row."""
+        self._folder = folder
         self.counts: Counter[str] = Counter()
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._csv = csv.writer(self._file)
+        """By state, and those who may have two (`resent`)."""
+        self._open = ExitStack()
+        self._table = self._open.enter_context((folder / TABLE).open("w", encoding="utf-8", newline=""))
+        self._lines = self._open.enter_context((folder / LINES).open("w", encoding="utf-8"))
+        self._csv = csv.writer(self._table)
         self._csv.writerow(COLUMNS)
 
-    def add(self, *, email: str, state: State, reply: str, message_id: str, at: float) -> None:
+    def add(self, *, email: str, state: State, reply: str, message_id: str, at: float, resent: bool = False) -> None:
         """One recipient; `at` in Unix seconds."""
         self.counts[state] += 1
+        self.counts["resent"] += resent
         time = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._csv.writerow((email, state, reply, message_id, time))
+        row = (email, state, reply, message_id, time)
+        self._csv.writerow((*row, "yes" if resent else ""))
+        line = dict(zip(COLUMNS, (*row, resent), strict=True))
+        self._lines.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
-    def append(self, part: Path) -> None:
-        """All rows of another such file; add what its batch counted to `counts`."""
-        with part.open(encoding="utf-8", newline="") as rows:
-            rows.readline()
-            while piece := rows.read(1 << 20):
-                self._file.write(piece)
+    def append(self, parts: Mapping[str, Path]) -> None:
+        """All rows of a batch's files, by name; what it counted is the caller's to add."""
+        for name, out in ((TABLE, self._table), (LINES, self._lines)):
+            if name not in parts:
+                continue  # a batch of an older release
+            with parts[name].open(encoding="utf-8", newline="") as rows:
+                if name == TABLE:
+                    rows.readline()
+                while piece := rows.read(1 << 20):
+                    out.write(piece)
+
+    def publish(self, job: Job, *, at_once: bool = False) -> list[Artifact]:
+        """Store both as the job's; after the block. `at_once`: whatever becomes of the job, they can be fetched."""
+        return [job.publish(name, self._folder / name, media_type, at_once=at_once) for name, media_type in NAMES.items()]
 
     def __enter__(self) -> Self:
-        """The open file."""
+        """The open files."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close it."""
-        self._file.close()
+        """Close them."""
+        self._open.close()

@@ -1,115 +1,150 @@
-"""The ack journal: what makes a crash cost no duplicate.
+"""The ack journal: what makes a crash cost no duplicate, on whatever host the rescue begins.
 
-One append-only file per batch. `D key` is written before a body is offered, `A key` after the server's 250, `N key` after
-another answer to the body (it was not taken, another try is right), `F key` when a recipient has failed for good. After a
-SIGKILL the next attempt reads: A or F is settled and skipped, a D without an answer is *unknown*. Each line is one
-`write(2)` into the page cache (3 µs), which the death of the process cannot take back; only the machine's own crash could,
-and no fsync guards against that.
-
-The file is locked while an attempt runs, so a run that lost its lease and does not know it yet cannot send beside the next.
+A batch's journal lies in the ledger (`job.effects`), fenced by the attempt's token. `offered` is noted before a body goes
+out, and its end after the server's answer. Notes of all connections travel in groups: while one group is on its way the
+next one gathers. An acknowledgement rides along with the next intent of its connection, so that after a SIGKILL at most one
+recipient per connection is *unknown*: offered, and nobody heard the answer.
 """
 
-import fcntl
-import os
+import asyncio
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from shared.errors import TransientError
+from shared.job import Effects, Note, Once
 
 Fate = Literal["sent", "failed", "unknown"]
-FATES: dict[str, Fate | None] = {"A": "sent", "F": "failed", "D": "unknown", "N": None}
-FIELDS = 4
+ENDED: dict[str, Fate] = {"A": "sent", "F": "failed"}
+LINGER = 0.02
+"""Seconds that an acknowledgement waits for an intent to ride along with."""
+LONGEST_REPLY = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recipient's last line: what became of them (None: still open), when (Unix seconds), in the server's words."""
+    """What the journal knows of a recipient. `fate` None: still open, put off `tries` times since `since`, due again at `due`."""
 
     fate: Fate | None
-    at: float
-    reply: str
+    at: float = 0.0
+    reply: str = ""
+    resent: bool = False
+    """Sent again after an attempt whose outcome is unknown: they may have two."""
+    tries: int = 0
+    due: float = 0.0
 
 
-def read(path: Path) -> dict[str, Entry]:
-    """The last entry of each key; empty where there is no journal. An unfinished last line says nothing."""
-    entries: dict[str, Entry] = {}
-    if not path.exists():
-        return entries
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            fields = line.rstrip("\n").split("\t", FIELDS - 1)
-            if line.endswith("\n") and len(fields) == FIELDS and fields[0] in FATES:
-                entries[fields[1]] = Entry(FATES[fields[0]], float(fields[2]), fields[3])
-    return entries
+def entry_of(once: Once) -> Entry:
+    """What a line of the journal says."""
+    if once.fate == "unknown":
+        return Entry("unknown", once.value or 0.0)
+    if once.fate == "done":
+        mark, at, reply, resent = once.value
+        return Entry(ENDED[mark], at, reply, bool(resent))
+    since, due, tries, reply, resent = once.value
+    return Entry(None, since, reply, bool(resent), tries, due)
 
 
-def path_of(folder: Path, job_id: str) -> Path:
-    """Where the journal of a batch lies: a folder per mailing keeps any one folder small."""
-    mailing = job_id.partition(".")[0]
-    return folder / mailing / f"{job_id}.log"
+def entries(known: Mapping[str, Once]) -> dict[str, Entry]:
+    """A whole journal, by recipient's key."""
+    return {key: entry_of(once) for key, once in known.items()}
 
 
 class Journal:
-    """A batch's journal, open for writing. `before` is what earlier attempts left."""
+    """A batch's journal, open for writing from one event loop; `before` is what earlier attempts left.
 
-    def __init__(self, path: Path) -> None:
-        """Open and lock it. Raises `TransientError` where another run of the batch still holds it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._file)
-            raise TransientError("another run of this batch is still ending", type="batch-busy", retry_after=2.0) from error
-        self.before = read(path)
-        size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")
+    Raises StaleTokenError, from `offered` and `close`, where this run lost its job: then nothing more may be offered.
+    """
 
-    def offered(self, key: str) -> None:
-        """The body is about to be written to the server."""
-        self._append("D", key, "")
+    def __init__(self, effects: Effects) -> None:
+        """Read it."""
+        self._effects = effects
+        self.before = entries(effects.known())
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._waiting: list[Note] = []
+        self._committed: asyncio.Future[None] | None = None
+        self._flusher: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._failure: Exception | None = None
 
-    def accepted(self, key: str, reply: str) -> None:
+    async def offered(self, key: str) -> None:
+        """The body is about to be written to the server; returns when the ledger knows it."""
+        if self._failure is not None:
+            raise self._failure
+        committed = self._note(Note(key, "begin", round(time.time(), 3)))
+        self._flush_now()
+        await asyncio.shield(committed)
+        if self._failure is not None:
+            raise self._failure
+
+    def accepted(self, key: str, at: float, reply: str, *, resent: bool = False) -> None:
         """The server took the mail."""
-        self._append("A", key, reply)
+        self._ended(key, ["A", round(at, 3), _short(reply), int(resent)])
 
-    def refused(self, key: str, reply: str) -> None:
-        """The server answered the body and did not take it; it may be offered again."""
-        self._append("N", key, reply)
-
-    def failed(self, key: str, reply: str) -> None:
+    def failed(self, key: str, at: float, reply: str, *, resent: bool = False) -> None:
         """The recipient has failed for good."""
-        self._append("F", key, reply)
+        self._ended(key, ["F", round(at, 3), _short(reply), int(resent)])
 
-    def _append(self, mark: str, key: str, reply: str) -> None:
-        words = " ".join(reply.split())
-        os.write(self._file, f"{mark}\t{key}\t{time.time():.3f}\t{words}\n".encode(errors="replace"))
+    def deferred(self, key: str, entry: Entry) -> None:
+        """The mail was not taken, and is to be offered again when it is due."""
+        value = [round(entry.at, 3), round(entry.due, 3), entry.tries, _short(entry.reply), int(entry.resent)]
+        self._note(Note(key, "open", value))
+        self._flush_soon()
+
+    def _ended(self, key: str, value: list[Any]) -> None:
+        self._note(Note(key, "done", value))
+        self._flush_soon()
+
+    def _note(self, note: Note) -> asyncio.Future[None]:
+        self._waiting.append(note)
+        if self._committed is None:
+            self._committed = asyncio.get_running_loop().create_future()
+        return self._committed
+
+    def _flush_soon(self) -> None:
+        if self._flusher is None and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER, self._flush_now)
+
+    def _flush_now(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._flusher is None and self._waiting:
+            self._flusher = asyncio.get_running_loop().create_task(self._flush())
+
+    async def _flush(self) -> None:
+        """Write what waits until nothing does. What fails one group fails all that come after it: the order is the point."""
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._failure is None:
+            notes, self._waiting = self._waiting, []
+            committed, self._committed = self._committed, None
+            try:
+                await loop.run_in_executor(self._thread, self._effects.note, notes)
+            except Exception as error:  # noqa: BLE001 - it is raised where the group's intents are awaited, and by `close`
+                self._failure = error
+            if committed is not None and not committed.done():
+                committed.set_result(None)
+        self._flusher = None
+
+    async def close(self) -> None:
+        """Write what still waits. Raises what the ledger says."""
+        while self._failure is None and (self._flusher is not None or self._waiting):
+            self._flush_now()
+            if self._flusher is not None:
+                await asyncio.shield(self._flusher)
+        if self._failure is not None:
+            raise self._failure
 
     def __enter__(self) -> Self:
         """The open journal."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Unlock and close."""
-        os.close(self._file)
+        """Let the thread go."""
+        self._thread.shutdown(wait=True)
 
 
-def forget_old(folder: Path, keep_days: int) -> int:
-    """Remove journals that were last written more than `keep_days` ago; how many."""
-    if not folder.exists():
-        return 0
-    limit, removed = time.time() - keep_days * 86_400, 0
-    for mailing in folder.iterdir():
-        if mailing.stat().st_mtime > limit:
-            continue
-        for path in mailing.glob("*.log"):
-            if path.stat().st_mtime < limit:
-                path.unlink(missing_ok=True)
-                removed += 1
-        if not any(mailing.iterdir()):
-            mailing.rmdir()
-    return removed
+def _short(reply: str) -> str:
+    return " ".join(reply.split())[:LONGEST_REPLY]

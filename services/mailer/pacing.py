@@ -12,6 +12,11 @@ class Pace:
         self._next: float | None = None
         self._turn = asyncio.Lock()
 
+    @property
+    def paces(self) -> bool:
+        """Is there any gap?"""
+        return bool(self._gap)
+
     async def slot(self) -> None:
         """Wait for the next slot; each caller gets one of its own."""
         if not self._gap:

@@ -16,7 +16,6 @@ from pathlib import Path
 import structlog
 
 from services.mailer.content import from_command
-from services.mailer.journal import forget_old
 from services.mailer.policy import LONGEST_PACED
 from services.mailer.rows import Rejected, Row, from_file, from_list
 from services.mailer.settings import MailerSettings
@@ -159,7 +158,6 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
             recipients=0, sent=0, failed=0, rejected_rows=rejected, batches=0, dry_run=command.dry_run, seconds=0.0, per_second=0.0
         )
     _refuse_endless(command, plan.good)
-    forget_old(settings.journals, settings.keep_journals_days)
     # Artifacts count only with the job's result, which comes after the batches: until then this is a stash that they pass on.
     rejected_file = job.stash(REJECTED, plan.rejected.path, "text/csv") if rejected else None
     stashed = job.stash("content.json", content.model_dump_json().encode(), "application/json")
@@ -174,6 +172,7 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
                     count=count,
                     dry_run=command.dry_run,
                     rate_per_second=command.rate_per_second,
+                    on_unknown=command.on_unknown or ("resend" if job.priority == "high" else "skip"),
                     planned_at=started,
                     rejected_rows=rejected,
                     rejected=rejected_file,

@@ -1,83 +1,83 @@
 """Several connections empty one queue of mails: the mailer's sending loop.
 
-Each connection takes a mail, offers it, and says what became of it. A 4xx puts the mail back for later, a 5xx fails it, a
-connection that breaks before the body is replaced, one that breaks after it leaves the mail *unknown*. A connection that
-cannot be opened retires where others still work; the last one's failure is the batch's (`TransientError`), after the mails
-on the wire have had a moment to end.
+Each connection takes a mail, offers it, and says what became of it. A 4xx puts the mail off (in the journal, so that no
+worker has to be held for it), a 5xx to the recipient or the body fails it, a 5xx to the sender stops the batch and fails
+nobody. A connection that breaks before the body is replaced, one that breaks after it leaves the mail *unknown*, which
+`on_unknown` answers. A connection that cannot be opened retires where others still work; the last one's failure is the
+batch's (`TransientError`), after the mails on the wire have had a moment to end.
 """
 
 import asyncio
 import heapq
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Literal
 
 import structlog
 
 from services.mailer.connection import CLOSING, Connection, Outcome, UnknownOutcomeError
-from services.mailer.journal import Fate, Journal
+from services.mailer.crowd import Crowd
+from services.mailer.journal import Journal
+from services.mailer.mails import Mail, Record
 from services.mailer.pacing import Pace
 from services.mailer.settings import MailerSettings
 from services.mailer.wire import DisconnectedError
-from shared.errors import TransientError
+from shared.errors import JobPostponed, TransientError
 
 log = structlog.get_logger()
 
+Usable = Literal["announced", "yes", "no"]
+"""A connection after a mail: the next envelope is on its way, it can carry another, it is of no more use."""
 TICK = 0.2
 # Mails on the wire get this long to end when the batch stops early: below the 2 s in which a cancelled job must stop.
 LAST_MOMENT = 1.0
 LOSSES_IN_A_ROW = 3
-
-
-@dataclass(slots=True)
-class Mail:
-    """One mail ready to go: who it is for (as given, and on the wire), the dot-stuffed bytes, how often it was put off."""
-
-    key: str
-    email: str
-    address: str
-    stuffed: bytes
-    put_off: int = 0
-
-
-class Record(Protocol):
-    """Takes down a recipient's fate."""
-
-    def __call__(self, mail: Mail, fate: Fate, reply: str) -> None:
-        """Called once for each mail."""
+WORTH_WAITING = 3.0
+"""Seconds that a worker waits for a mail that is due soon; for a later one it is not held."""
 
 
 class Sender:
     """Sends one batch. `mails` is read as connections become free, so it may render lazily."""
 
     def __init__(
-        self, *, mails: Iterator[Mail], sender: str, journal: Journal, record: Record, settings: MailerSettings, pace: Pace
+        self,
+        *,
+        mails: Iterator[Mail],
+        sender: str,
+        journal: Journal,
+        record: Record,
+        settings: MailerSettings,
+        pace: Pace,
+        resend: bool = False,
     ) -> None:
-        """Nothing is opened yet."""
-        self._mails = mails
+        """Nothing is opened yet. `resend`: a mail whose outcome is unknown is sent again."""
+        self.mails = mails
         self._sender = sender
         self._journal = journal
         self._record = record
         self._settings = settings
         self._relay = settings.relay
         self._pace = pace
+        self._resend = resend
         self._returned: deque[Mail] = deque()
-        self._later: list[tuple[float, int, Mail]] = []
-        self._deferrals = 0
+        self._later: list[tuple[float, str, Mail]] = []
+        self._crowd = Crowd(settings.connections)
         self._stopping = False
-        self._alive = 0
+        self._exhausted = False
+        self._aside: list[float] = []
         self._broken: BaseException | None = None
 
     async def run(self, watch: Callable[[], None]) -> None:
         """Send everything. `watch` is called five times a second and may raise to stop.
 
-        Raises `TransientError` where the relay cannot be used, and what `watch` raises.
+        Raises `TransientError` where the relay cannot be used, `JobPostponed` where all that is left is due later, and what
+        `watch` and the journal raise.
         """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._noticed)
-        self._alive = self._settings.connections
-        workers = [asyncio.create_task(self._work()) for _ in range(self._alive)]
+        workers = [asyncio.create_task(self._work(number)) for number in range(self._settings.connections)]
         watcher = asyncio.create_task(self._watch(watch))
         try:
             await self._until_done(workers, watcher)
@@ -86,8 +86,17 @@ class Sender:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(watcher, *workers, return_exceptions=True)
+            await self._journal.close()
         if self._broken is not None:
             raise self._broken
+        due = [*self._aside, *(due for due, _, _ in self._later)]
+        if due:
+            wait = max(WORTH_WAITING, min(due) - time.time())
+            raise JobPostponed(f"{len(due)} recipients were put off by the server", seconds=wait)
+
+    def set_aside(self, due: float) -> None:
+        """A recipient who is due later than this run will last, as an earlier one noted."""
+        self._aside.append(due)
 
     async def _until_done(self, workers: list[asyncio.Task[None]], watcher: asyncio.Task[None]) -> None:
         pending: set[asyncio.Task[None]] = {*workers, watcher}
@@ -115,56 +124,80 @@ class Sender:
         else:
             loop.default_exception_handler(context)
 
-    async def _work(self) -> None:
+    async def _work(self, number: int) -> None:
         """One connection's life: open it, empty the queue over it, open it anew where it broke."""
         connection: Connection | None = None
-        losses = 0
+        losses, ahead = 0, None
         try:
-            while (mail := await self._next()) is not None:
+            while (mail := ahead or await self._next(number)) is not None:
+                ahead = None
                 try:
                     connection = await self._ready(connection)
                     await self._pace.slot()
-                    closing = await self._offer(connection, mail)
+                    ahead = self._ahead_of(connection)
+                    usable = await self._offer(connection, mail, ahead)
                     losses = 0
                 except TransientError as error:
-                    self._returned.append(mail)
-                    self._retire(error)
+                    self._give_back(mail, ahead)
+                    self._retire(number, error)
                     return
                 except DisconnectedError as error:
-                    self._returned.append(mail)
-                    connection, losses = None, losses + 1
+                    self._give_back(mail, ahead)
+                    connection, ahead, losses = None, None, losses + 1
                     if losses >= LOSSES_IN_A_ROW:
-                        self._retire(TransientError(f"the mail server breaks off every connection: {error}", type="smtp-unreachable"))
+                        lost = TransientError(f"the mail server breaks off every connection: {error}", type="smtp-unreachable")
+                        self._retire(number, lost)
                         return
                     continue
-                if closing:
+                if usable != "announced":
+                    self._give_back(ahead)
+                    ahead = None
+                if usable == "no":
                     connection = None
         finally:
-            self._alive -= 1
+            self._crowd.leave(number)
             if connection is not None:
-                await connection.close(politely=not self._stopping)
+                await connection.close(politely=not self._stopping and ahead is None)
 
-    def _retire(self, error: TransientError) -> None:
-        """Give up on a connection; the last one gives up on the batch."""
-        log.warning("mail_connection_retired", reason=error.detail, remaining=self._alive - 1)
-        if self._alive <= 1:
+    def _give_back(self, *mails: Mail | None) -> None:
+        self._returned.extend(mail for mail in mails if mail is not None)
+
+    def _retire(self, number: int, error: TransientError) -> None:
+        """Give up on a connection; the last one gives up on the batch. What is wrong with the account is wrong for all."""
+        remaining = self._crowd.leave(number)
+        log.warning("mail_connection_retired", reason=error.detail, remaining=remaining)
+        if not remaining or error.type == "smtp-account":
             raise error
 
-    async def _next(self) -> Mail | None:
-        """The next mail: a returned one, a fresh one, or one whose delay is over; None: nothing is left."""
+    def _waiting(self) -> Mail | None:
+        """A mail that can go now: a returned one, a fresh one, or one that is due."""
+        if self._returned:
+            return self._returned.popleft()
+        if self._later and self._later[0][0] <= time.time():
+            return heapq.heappop(self._later)[2]
+        mail = next(self.mails, None)
+        self._exhausted = mail is None
+        return mail
+
+    async def _next(self, number: int) -> Mail | None:
+        """The next mail, waited for where it is due soon; None: nothing is left to do for now."""
         while not self._stopping:
-            if self._returned:
-                return self._returned.popleft()
-            mail = next(self._mails, None)
-            if mail is not None:
-                return mail
-            if not self._later:
+            if self._crowd.admits(number):
+                if (mail := self._waiting()) is not None:
+                    return mail
+                if not self._later or self._later[0][0] - time.time() > WORTH_WAITING:
+                    return None
+            elif self._exhausted and not self._returned:
                 return None
-            wait = self._later[0][0] - asyncio.get_running_loop().time()
-            if wait <= 0:
-                return heapq.heappop(self._later)[2]
-            await asyncio.sleep(min(wait, TICK))
+            await asyncio.sleep(TICK / 4)
         return None
+
+    def _ahead_of(self, connection: Connection) -> Mail | None:
+        """The mail whose envelope may travel with the body that goes now."""
+        last = connection.carried + 1 >= self._settings.messages_per_connection
+        if self._stopping or last or not connection.pipelines or self._pace.paces:
+            return None
+        return self._waiting()
 
     async def _ready(self, connection: Connection | None) -> Connection:
         """A connection that may carry one more mail."""
@@ -174,31 +207,39 @@ class Sender:
             await connection.close()
         return await Connection.connect(self._relay, self._settings)
 
-    async def _offer(self, connection: Connection, mail: Mail) -> bool:
-        """Offer one mail and take down the answer; True: the connection is of no more use."""
+    async def _offer(self, connection: Connection, mail: Mail, ahead: Mail | None) -> Usable:
+        """Offer one mail and take down the answer; what the connection is good for now."""
         try:
-            outcome = await connection.send(self._sender, mail.address, mail.stuffed, lambda: self._journal.offered(mail.key))
+            intent = partial(self._journal.offered, mail.key)
+            outcome = await connection.send(self._sender, mail.address, mail.stuffed, intent, ahead.address if ahead else "")
         except UnknownOutcomeError as error:
-            self._record(mail, "unknown", f"the answer to the mail was lost: {error}")
-            return True
+            if self._resend:
+                mail.resent = True
+                self._returned.append(mail)
+            else:
+                self._record(mail, "unknown", f"the answer to the mail was lost: {error}")
+            return "no"
         self._settle(mail, outcome)
-        return outcome.reply.code == CLOSING
+        if outcome.reply.code == CLOSING:
+            return "no"
+        return "announced" if outcome.phase == "body" else "yes"
 
     def _settle(self, mail: Mail, outcome: Outcome) -> None:
-        words = str(outcome.reply)
+        words, now = str(outcome.reply), time.time()
+        if outcome.reply.code == CLOSING:
+            self._crowd.shrink()
         if outcome.phase == "body" and outcome.reply.ok:
-            self._journal.accepted(mail.key, words)
+            self._crowd.succeeded()
+            self._journal.accepted(mail.key, now, words, resent=mail.resent)
             self._record(mail, "sent", words)
-        elif outcome.reply.transient and mail.put_off < len(self._settings.defer_delays):
-            if outcome.phase == "body":
-                self._journal.refused(mail.key, words)
-            self._defer(mail)
+        elif outcome.phase == "mail" and not outcome.reply.transient:
+            raise TransientError(f"the mail server refuses the sender: {words}", type="smtp-account")
+        elif outcome.reply.transient and now - (mail.since or now) < self._settings.defer_for:
+            self._put_off(mail, now, words)
         else:
-            self._journal.failed(mail.key, words)
+            self._journal.failed(mail.key, now, words, resent=mail.resent)
             self._record(mail, "failed", words)
 
-    def _defer(self, mail: Mail) -> None:
-        due = asyncio.get_running_loop().time() + self._settings.defer_delays[mail.put_off]
-        mail.put_off += 1
-        self._deferrals += 1
-        heapq.heappush(self._later, (due, self._deferrals, mail))
+    def _put_off(self, mail: Mail, now: float, words: str) -> None:
+        self._journal.deferred(mail.key, mail.put_off_until(now, words, self._settings.defer_delays))
+        heapq.heappush(self._later, (mail.due, mail.key, mail))

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
@@ -68,22 +67,17 @@ class MailerSettings(ServiceSettings):
     """For the relay's answer to a command."""
     accept_timeout: float = 300.0
     """For the answer to a body: giving up here leaves it unknown whether the mail was taken (RFC 5321, 4.5.3.2.6 says 10 min)."""
-    defer_delays: tuple[float, ...] = (0.5, 2.0, 8.0)
-    """After each 4xx a recipient is tried again this much later, within its batch; after the last it has failed."""
+    defer_delays: tuple[float, ...] = (1.0, 10.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0)
+    """After each 4xx a recipient is tried again this much later; the last one repeats. No worker waits for more than a moment."""
+    defer_for: float = 72 * 3_600.0
+    """For so long after the first 4xx; then the recipient has failed."""
     max_attachment_bytes: int = 15_000_000
     """All attachments of a mail together."""
-    keep_journals_days: int = 35
-    """Days that the record of who was mailed is kept on disk."""
 
     @property
     def relay(self) -> Relay:
         """The relay to use."""
         return Relay.parse(self.smtp_url or f"smtp://127.0.0.1:{CatcherSettings().smtp_port}")
-
-    @property
-    def journals(self) -> Path:
-        """The folder of the ack journals. Workers of one mailer on several hosts must share it."""
-        return self.home / "mailer" / "journal"
 
 
 @cache

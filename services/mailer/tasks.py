@@ -19,7 +19,7 @@ def send_mailing(command: SendMailing, job: Job) -> MailingResult | FanOut:
         with step("plan mailing"):
             return plan_mailing(command, job, settings())
     with step("conclude mailing"):
-        return conclude(command, job, children, settings())
+        return conclude(command, job, children)
 
 
 def send_batch(command: SendBatch, job: Job) -> BatchResult:

@@ -1,6 +1,6 @@
 """The mailer service's messages: a template and its recipients in, every recipient's fate out."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -13,6 +13,8 @@ OneLine = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_l
 Email = Annotated[
     str, StringConstraints(pattern=r"^[^@\s\x00-\x1f\x7f<>,;:\"()\[\]\\]+@[^@\s\x00-\x1f\x7f<>,;:\"()\[\]\\]+$", max_length=254)
 ]
+OnUnknown = Literal["skip", "resend", "ask"]
+"""For whom a mail was offered and the answer lost (a crash, a cut line): leave it, send it again, or fail the job for a human to say."""
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,76}$")]
 
 # Headers the mailer writes itself; a user's copy would contradict them.
@@ -53,6 +55,8 @@ class MailingResult(Result):
     failed: int
     unknown: int = 0
     """Offered to the server, but the answer was lost: they may or may not have it, and are not mailed again."""
+    resent: int = 0
+    """Of the sent: sent again after an attempt whose answer was lost, so that they may have two."""
     rendered: int = 0
     """In a dry run: rendered without an error, sent to nobody."""
     rejected_rows: int = 0
@@ -90,6 +94,8 @@ class SendMailing(Command):
     rate_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=5_000)] = 250
     dry_run: bool = False
+    on_unknown: OnUnknown | None = None
+    """None: resend where the job's priority is high, else skip."""
 
     @model_validator(mode="after")
     def _has_a_body(self) -> "SendMailing":
@@ -114,6 +120,7 @@ class BatchResult(Result):
     sent: int
     failed: int
     unknown: int = 0
+    resent: int = 0
     rendered: int = 0
     planned_at: float = 0.0
     rejected_rows: int = 0
@@ -141,6 +148,7 @@ class SendBatch(Command):
     planned_at: float = 0.0
     rejected_rows: int = 0
     rejected: Blob | None = None
+    on_unknown: OnUnknown = "skip"
 
 
 class SweepMailer(Sweep):

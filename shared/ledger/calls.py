@@ -1,7 +1,6 @@
 """What one can say to a ledger, without saying how: each function builds a `Call`, which `store` runs, sync or async.
 
-A call names its script, its arguments and how to read the answer. All times are Unix milliseconds, durations too, unless the
-name says otherwise.
+A call names its script, its arguments and how to read the answer. Times and durations are in (Unix) ms, unless the name says otherwise.
 """
 
 import json
@@ -14,7 +13,7 @@ from shared.contracts.states import State
 from shared.errors import StaleTokenError
 from shared.job import ChildPolicy
 from shared.ledger import hearing
-from shared.ledger.record import JobRecord, legible_json, pairs
+from shared.ledger.record import JobRecord, legible_json, loaded, pairs
 
 T_co = TypeVar("T_co", covariant=True)
 Arg = str | int | float
@@ -173,6 +172,11 @@ def release(job_id: str, token: int, reason: str) -> Call[State]:
     return Call("release", (job_id, token, reason), held_state)
 
 
+def postpone(job_id: str, token: int, *, delay_ms: int, reason: str) -> Call[State]:
+    """Go on later, of the handler's own accord: no attempt burned, no error counted. Raises StaleTokenError."""
+    return Call("postpone", (job_id, token, delay_ms, reason), held_state)
+
+
 def canceled(job_id: str, token: int) -> Call[State]:
     """The handler stopped on a cancel. Raises StaleTokenError."""
     return Call("canceled", (job_id, token), held_state)
@@ -258,10 +262,7 @@ def children(parent: str, *, start: int, most: int = 200) -> Call[list[tuple[int
     """How children ended: (index, state, result, error, artifacts), the last three as JSON values or None."""
 
     def parse(reply: Any) -> list[tuple[int, State, Any, Any, Any]]:
-        def value(text: str) -> Any:
-            return json.loads(text) if text else None
-
-        return [(int(r[0]), State(r[1]), value(r[2]), value(r[3]), value(r[4])) for r in reply]
+        return [(int(r[0]), State(r[1]), loaded(r[2]), loaded(r[3]), loaded(r[4])) for r in reply]
 
     return Call("children", (parent, start, most), parse)
 

@@ -78,6 +78,14 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """The handler goes on later, of its own accord."""
+
+    token: int
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The handler stopped because of a cancel."""
 
@@ -119,4 +127,4 @@ class Redrive:
     """The user opens a new epoch."""
 
 
-Input = Claim | Renew | Succeed | Fail | Lose | Release | Stopped | Cancel | Suspend | ChildEnded | Tick | Redrive
+Input = Claim | Renew | Succeed | Fail | Lose | Release | Postpone | Stopped | Cancel | Suspend | ChildEnded | Tick | Redrive

@@ -21,6 +21,7 @@ from shared.ledger.inputs import (
     Fail,
     Input,
     Lose,
+    Postpone,
     Redrive,
     Release,
     Renew,
@@ -152,6 +153,14 @@ def _release(job: Job, given_back: Release, _now: int) -> Step:
     return _queue(replace(job, attempt=job.attempt - 1), Emit(E.RESCUED))
 
 
+def _postpone(job: Job, later: Postpone, now: int) -> Step:
+    _held(job, later.token)
+    if job.state is State.CANCELING:
+        return _end(job, State.CANCELED, E.CANCELED)
+    waits = replace(job, state=State.RETRYING, lease=None, wait="", attempt=job.attempt - 1, run_at=now + later.delay_ms)
+    return waits, [Emit(E.RETRYING)]
+
+
 def _stopped(job: Job, stop: Stopped, _now: int) -> Step:
     _held(job, stop.token)
     return _end(job, State.CANCELED, E.CANCELED)
@@ -206,6 +215,7 @@ _TABLE: Mapping[type, Callable[[Job, Any, int], Step]] = {
     Fail: _fail,
     Lose: _lose,
     Release: _release,
+    Postpone: _postpone,
     Stopped: _stopped,
     Cancel: _cancel,
     Suspend: _suspend,

@@ -9,6 +9,11 @@ from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import TERMINAL, State
 
 
+def loaded(text: str) -> Any:
+    """JSON's value; None for an absent field."""
+    return json.loads(text) if text else None
+
+
 def pairs(flat: Sequence[str]) -> dict[str, str]:
     """A flat HGETALL reply as a mapping."""
     return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -28,7 +28,7 @@ from shared.logging import bind
 from shared.runtime import fanout, outcome
 from shared.runtime.deaths import UNSETTLED
 from shared.runtime.handle import JobHandle
-from shared.runtime.outcome import Failed, FannedOut, Lost, Outcome, Stopped, Succeeded
+from shared.runtime.outcome import Failed, FannedOut, Lost, Outcome, Postponed, Stopped, Succeeded
 from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
 
@@ -165,6 +165,9 @@ def settle(runtime: Runtime, record: JobRecord, artifacts: Sequence[Artifact], e
                 fanout.spawn(runtime, record, fan_out, made)
             case Failed():
                 _settle_failure(runtime, record, ended)
+            case Postponed(reason, seconds):
+                patiently(runtime, calls.postpone(record.id, record.token, delay_ms=max(0, int(seconds * 1000)), reason=reason))
+                log.info("attempt_postponed", seconds=round(seconds, 3))
             case Stopped():
                 patiently(runtime, calls.canceled(record.id, record.token))
                 log.info("attempt_canceled")

@@ -1,7 +1,7 @@
 """The `Job` that a handler sees: progress, cancel, inputs and artifacts, each fenced by the attempt's token."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ import structlog
 
 from shared import telemetry
 from shared.contracts.base import Artifact, Blob
+from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
-from shared.job import ChildResult, Once
-from shared.ledger import calls, showing
+from shared.job import ChildResult, Effects, Once
+from shared.ledger import calls, effects, showing
 from shared.ledger.record import JobRecord
 from shared.runtime import guard, journal
 from shared.runtime.patience import patiently
@@ -36,6 +37,7 @@ class JobHandle:
         self.tenant = record.tenant
         self.attempt = record.number("attempt")
         self.epoch = record.number("epoch")
+        self.priority = _priority(record.text("queue"))
         self.labels: dict[str, str] = record.json("labels") or {}
         self._workdir = workdir
         self.artifacts: list[Artifact] = list(record.artifacts)  # of a parent, what it published before it fanned out
@@ -132,6 +134,15 @@ class JobHandle:
                 found.append(ChildResult(f"{self.id}.{index}", index, state, result, error, made))
         return found
 
+    def effects(self) -> Effects:
+        """Many side effects, noted in groups (see `shared.job.Effects`)."""
+        fresh = self._runtime.service.policy.lease / 3
+        return journal.Journal(lambda call: patiently(self._runtime, call), self.id, self._record.token, fresh=fresh)
+
+    def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
+        """What a child that did not succeed noted."""
+        return journal.as_kept(patiently(self._runtime, effects.known(child.id, None)))
+
     def once(self, key: str) -> AbstractContextManager[Once]:
         """A side effect that no later run repeats once it is done (see `shared.job.Job.once`)."""
         fresh = self._runtime.service.policy.lease / 3  # renewed twice a second: at the moment of asking, nearly all of it was left
@@ -139,3 +150,9 @@ class JobHandle:
 
     def _key(self, *parts: str) -> str:
         return f"{job_folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])
+
+
+def _priority(queue: str) -> Priority:
+    """What the queue's name says (`mailer.high`, `mailer`, `mailer.low`)."""
+    word = queue.rpartition(".")[2]
+    return "high" if word == "high" else "low" if word == "low" else "normal"

@@ -1,4 +1,4 @@
-"""`job.once`: intent before a side effect, done after it, so that a later run knows what an earlier one did.
+"""`job.once` and `job.effects`: intent before a side effect, done after it, so that a later run knows what an earlier one did.
 
 What a SIGKILL between the two leaves behind is *unknown*, and only the handler can ask the other side. No journal can do
 better: the effect and the note of it lie on two machines.
@@ -12,11 +12,11 @@ frozen between this check and its effect, only the other side can catch.)
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
-from shared.job import Once
+from shared.job import Note, Once
 from shared.ledger import effects
 from shared.ledger.calls import Answer, Call
 
@@ -68,3 +68,51 @@ def _begin(run: Callable[[Call[Answer]], Answer], begin: Call[Answer], fresh: fl
 
 def _value(text: str) -> Any:
     return json.loads(text) if text else None
+
+
+class Journal:
+    """Implements `shared.job.Effects`. `run` waits out a ledger that is being restarted; an answer is good for `fresh` seconds."""
+
+    def __init__(self, run: Callable[[Call[Any]], Any], job_id: str, token: int, *, fresh: float) -> None:
+        self._run = run
+        self._id = job_id
+        self._token = token
+        self._fresh = fresh
+
+    def known(self) -> Mapping[str, Once]:
+        """All that earlier runs noted."""
+        return as_kept(self._run(effects.known(self._id, self._token)))
+
+    def note(self, notes: Sequence[Note]) -> None:
+        """One atomic step; said again where the answer is so old that the lease may have run out meanwhile."""
+        call = effects.note(self._id, self._token, [(note.key, note.word, _text(note)) for note in notes])
+        asked = elapsed()
+        done = self._run(call)
+        while elapsed() - asked > self._fresh:
+            asked = elapsed()
+            done = self._run(call)
+        if done:
+            raise ValueError(f"{len(done)} effects were to begin that are done; look at known() first")
+
+
+def _text(note: Note) -> str:
+    if not 0 < len(note.key) <= LONGEST_KEY:
+        raise ValueError(f"a journal key has 1 to {LONGEST_KEY} characters, not {len(note.key)}")
+    if note.value is None and note.word != "done":
+        return ""
+    value = json.dumps(note.value)
+    if len(value) > LARGEST_VALUE:
+        raise ValueError(f"a journal keeps at most {LARGEST_VALUE} bytes for a key, not {len(value)}: keep a name, not the thing")
+    return value
+
+
+def as_kept(journal: Mapping[str, str]) -> Mapping[str, Once]:
+    """The journal's lines as what they mean to the next run."""
+    found: dict[str, Once] = {}
+    for key, line in journal.items():
+        word, _, value = line.partition(" ")
+        if word == "intent":
+            found[key] = Once("unknown", _value(value.partition(" ")[2]))
+        else:
+            found[key] = Once(cast("Literal['open', 'done']", word), _value(value))
+    return found

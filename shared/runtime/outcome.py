@@ -7,7 +7,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import ValidationError
 
 from shared.contracts.base import Result
-from shared.errors import JobCanceled, JobError, StaleTokenError, TransientError, UnavailableError
+from shared.errors import JobCanceled, JobError, JobPostponed, StaleTokenError, TransientError, UnavailableError
 from shared.job import FanOut
 
 
@@ -36,6 +36,14 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """The handler goes on later, of its own accord."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The handler noticed the cancel."""
 
@@ -45,14 +53,16 @@ class Lost:
     """The ledger says that this attempt no longer holds the job; there is nothing to settle."""
 
 
-Outcome = Succeeded | FannedOut | Failed | Stopped | Lost
+Outcome = Succeeded | FannedOut | Failed | Postponed | Stopped | Lost
 
 
-def of(error: BaseException) -> Outcome:
+def of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one return for each outcome
     """What an exception from a handler means. The raiser says whether it is worth another try; what nobody foresaw is."""
     match error:
         case JobCanceled():
             return Stopped()
+        case JobPostponed():
+            return Postponed(error.detail, error.seconds)
         case StaleTokenError():
             return Lost()
         case JobError():

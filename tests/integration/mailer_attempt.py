@@ -1,6 +1,7 @@
-"""One attempt at a batch, as a process that a test may kill: `python -m tests.integration.mailer_attempt ROOT COMMAND.json`.
+"""One attempt at a batch, as a process that a test may kill: `… -m tests.integration.mailer_attempt ROOT COMMAND.json REDIS JOB TOKEN`.
 
-The settings come from the environment, as the worker's do. Exit 0: the batch ended and its recipients.csv lies in ROOT.
+The settings come from the environment, as the worker's do; the journal is the ledger's, written under TOKEN. Exit 0: the batch ended
+and its recipients.csv lies in ROOT.
 """
 
 import sys
@@ -8,15 +9,17 @@ from pathlib import Path
 
 from services.mailer.tasks import HANDLERS
 from shared.contracts.mailer import SendBatch
-from tests.unit.mailer_job import MAILING, FakeJob
+from shared.ledger.store import Ledger
+from shared.runtime.journal import Journal
+from tests.unit.mailer_job import FakeJob
 
 
 def main() -> None:
     """Run it."""
-    root = Path(sys.argv[1])
-    command = SendBatch.model_validate_json(Path(sys.argv[2]).read_bytes())
-    job = FakeJob(root, id=f"{MAILING}.0")
-    HANDLERS[SendBatch.kind](command, job)
+    root, command, url, job_id, token = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])
+    journal = Journal(Ledger(url, "mailer", rings_here=True).run, job_id, token, fresh=5.0)
+    job = FakeJob(root, id=job_id, journal=journal)
+    HANDLERS[SendBatch.kind](SendBatch.model_validate_json(command.read_bytes()), job)
     (root / "recipients.csv").write_text(job.artifact("recipients.csv"), encoding="utf-8")
 
 

@@ -72,6 +72,8 @@ class _Session(socketserver.StreamRequestHandler):
             answer = peer.script(verb, argument)
             if answer == CUT:
                 return
+            if verb in {"MAIL", "RSET"}:
+                recipient = ""
             if verb == "RCPT" and (not answer or answer.startswith("2")):
                 recipient = argument.partition("<")[2].partition(">")[0]
             self._say(
@@ -86,6 +88,9 @@ class _Session(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline()) != b".\r\n":
             if not line:
                 return False
+        if not recipient:  # after a refused RCPT in a pipelined group: 354, and then nobody to deliver to (RFC 2920, 3.1)
+            self._say("554 no valid recipients")
+            return True
         answer = peer.script("BODY", recipient)
         if not answer or answer.startswith("2"):
             peer.took(recipient)

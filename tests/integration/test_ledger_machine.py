@@ -125,6 +125,13 @@ class LedgerHistories(RuleBasedStateMachine):
         self._both(inputs.Release(token), calls.release(self.id, token, "stopping"))
 
     @rule(back=TOKENS)
+    def postpone(self, back: int) -> None:
+        """The handler wants to go on later, perhaps a stale one."""
+        token = self.job.token + back
+        if self.job.lease is not None:
+            self._both(inputs.Postpone(token, 3_000), calls.postpone(self.id, token, delay_ms=3_000, reason="not yet"))
+
+    @rule(back=TOKENS)
     def stopped(self, back: int) -> None:
         """The handler says that it stopped."""
         token = self.job.token + back

@@ -36,7 +36,7 @@ def test_five_hundred_mails_arrive_and_read_well(tmp_path: Path) -> None:
         uploads = {"upl_12345678": upload}
         children = run_children(plan(command, FakeJob(tmp_path, uploads=uploads), settings), tmp_path, settings)
         job = FakeJob(tmp_path, uploads=uploads, ended=children)
-        result = conclude(command, job, children, settings)
+        result = conclude(command, job, children)
 
         assert catcher.http.get("/readyz").json()["messages"] == COUNT
     mails = {}

@@ -28,7 +28,13 @@ def people(count: int) -> list[dict[str, object]]:
 def settings_for(tmp_path: Path, peer: Peer, connections: int = 2) -> MailerSettings:
     """Short delays, and the peer as the relay."""
     return MailerSettings(
-        home=tmp_path, smtp_url=peer.url, connections=connections, defer_delays=(0.05, 0.05), reply_timeout=5, accept_timeout=5
+        home=tmp_path,
+        smtp_url=peer.url,
+        connections=connections,
+        defer_delays=(0.05,),
+        defer_for=0.2,
+        reply_timeout=5,
+        accept_timeout=5,
     )
 
 
@@ -38,7 +44,7 @@ def send(tmp_path: Path, peer: Peer, count: int = 6) -> tuple[MailingResult, dic
     command = mailing(recipients=people(count))
     children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
     job = FakeJob(tmp_path, ended=children)
-    result = conclude(command, job, children, settings)
+    result = conclude(command, job, children)
     table = csv.DictReader(job.artifact("recipients.csv").splitlines())
     return result, {row["email"].partition("@")[0]: (row["state"], row["reply"]) for row in table}
 
@@ -149,7 +155,7 @@ def test_a_failed_batch_hides_neither_the_sent_nor_the_rejected(tmp_path: Path) 
         command = mailing(recipients=[*people(6), {"email": "u1@EXAMPLE.com"}], batch_size=3)
         children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
         job = FakeJob(tmp_path, ended=children)
-        result = conclude(command, job, children, settings)
+        result = conclude(command, job, children)
     states = [row["state"] for row in csv.DictReader(job.artifact("recipients.csv").splitlines())]
 
     assert states == ["sent", "sent", "failed", "failed", "failed", "failed"]
@@ -266,7 +272,7 @@ def test_a_dry_run_writes_every_mail_and_sends_none(tmp_path: Path) -> None:
         recipients = [*people(3), {"email": "nameless@example.com"}]
         command = mailing(recipients=recipients, dry_run=True)
         children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
-        result = conclude(command, FakeJob(tmp_path, ended=children), children, settings)
+        result = conclude(command, FakeJob(tmp_path, ended=children), children)
 
     assert (result.rendered, result.sent, result.failed, result.dry_run) == (3, 0, 1, True)
     assert peer.sessions == 0
@@ -280,7 +286,7 @@ def test_an_injected_header_fails_that_recipient_alone(tmp_path: Path) -> None:
         command = mailing(recipients=[*people(2), evil])
         children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
         job = FakeJob(tmp_path, ended=children)
-        result = conclude(command, job, children, settings)
+        result = conclude(command, job, children)
 
     assert (result.sent, result.failed) == (2, 1)
     assert 'evil@example.com,failed,"not sent: subject: it has a line break' in job.artifact("recipients.csv")

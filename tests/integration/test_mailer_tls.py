@@ -101,7 +101,7 @@ def send(tmp_path: Path, url: str, **more: Any) -> tuple[MailingResult, str]:
     command = mailing()
     children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
     job = FakeJob(tmp_path, ended=children)
-    return conclude(command, job, children, settings), job.artifact("recipients.csv")
+    return conclude(command, job, children), job.artifact("recipients.csv")
 
 
 @pytest.mark.parametrize("exclude", [[], ["PLAIN"]])

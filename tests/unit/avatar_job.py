@@ -8,12 +8,13 @@ from pathlib import Path
 from shared.contracts.base import Artifact, Blob
 from shared.errors import JobCanceled
 from shared.job import ChildResult, Once
+from tests.unit.job_effects import NoEffects
 
 UPLOAD = "upl_0123456789abcdef"
 
 
 @dataclass
-class AvatarJob:
+class AvatarJob(NoEffects):
     """Keeps what a handler does to its job."""
 
     workdir: Path

@@ -2,9 +2,10 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,19 @@ from services.mailer.planning import plan_mailing
 from services.mailer.settings import MailerSettings
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.mailer import MailingResult, SendMailing
+from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobError
-from shared.job import ChildResult, FanOut, Once
+from shared.job import ChildResult, Effects, FanOut, Once
+from tests.unit.job_effects import FakeEffects
 
 MAILING = "mailer_01JD00000000000000000000AA"
+
+
+@cache
+def _journal(root: Path, job_id: str) -> FakeEffects:
+    del root, job_id
+    return FakeEffects()
 
 
 @dataclass
@@ -29,6 +38,9 @@ class FakeJob:
     tenant: str = "test"
     attempt: int = 1
     epoch: int = 1
+    priority: Priority = "normal"
+    journal: Effects | None = None
+    """None: one in memory that outlives the attempt, as the ledger's does."""
     labels: dict[str, str] = field(default_factory=dict)
     uploads: dict[str, Path] = field(default_factory=dict)
     ended: Sequence[ChildResult] | None = None
@@ -85,6 +97,22 @@ class FakeJob:
         """Every effect is a first one."""
         del key
         return nullcontext(Once("open"))
+
+    def effects(self) -> Effects:
+        """The job's journal."""
+        return self.journal or _journal(self.root, self.id)
+
+    def hasten(self, seconds: float = 10**6) -> None:
+        """Let time pass for those who were put off: all that the journal remembers of them is so much longer ago."""
+        kept = _journal(self.root, self.id).kept
+        for key, effect in kept.items():
+            if effect.fate == "open":
+                since, due, *rest = effect.value
+                kept[key] = Once("open", [since - min(seconds, 3_600.0) * (seconds < 10**6), due - seconds, *rest])
+
+    def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
+        """What the child noted."""
+        return _journal(self.root, child.id).known()
 
     def children(self) -> Sequence[ChildResult] | None:
         """What the test said."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from shared.contracts.base import Blob
-from shared.errors import BlobNotFoundError, JobCanceled, PermanentError, StaleTokenError, TransientError
+from shared.errors import BlobNotFoundError, JobCanceled, JobPostponed, PermanentError, StaleTokenError, TransientError
 from shared.job import Child, FanOut
 from shared.ledger.calls import Call
 from shared.policy import Policy
@@ -111,6 +111,15 @@ def test_success_is_told(house: House) -> None:
 
     assert [script for script, _ in told] == ["claim", "succeed"]
     assert not (house.home / "work").exists()
+
+
+def test_a_postponement_is_told_as_such(house: House) -> None:
+    """The ledger wakes the job later; no failure is counted."""
+
+    def later(_command: Act, _job: Any) -> ProbeResult:
+        raise JobPostponed("the server said later", seconds=1.5)
+
+    assert house.run(later)[-1] == ("postpone", (JOB, 3, 1_500, "the server said later"))
 
 
 def test_the_folder_of_an_attempt_goes_with_it(house: House) -> None:

@@ -65,6 +65,7 @@ def test_answer_is_a_word_and_what_belongs_to_it(reply: list[str], answer: Answe
         calls.fail(ID, 3, {}, retryable=True, delay_ms=1, policy_attempts=5),
         calls.lose(ID, 3, budget=3, why={}),
         calls.release(ID, 3, "stopping"),
+        calls.postpone(ID, 3, delay_ms=1, reason="not yet"),
         calls.canceled(ID, 3),
         calls.spawn(ID, 3, []),
         calls.suspend(ID, 3, total=0, weight=0.0, on_failure="fail"),

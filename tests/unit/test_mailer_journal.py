@@ -1,63 +1,82 @@
-"""The ack journal: what a dead attempt left tells the next one whom not to mail."""
+"""The ack journal: what a dead attempt left tells the next one whom not to mail, and notes travel in groups."""
 
-import os
-import time
-from pathlib import Path
+import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from services.mailer.journal import Journal, forget_old, path_of, read
-from shared.errors import TransientError
+from services.mailer.journal import Entry, Journal, entries
+from shared.errors import StaleTokenError
+from shared.job import Note
+from tests.unit.job_effects import FakeEffects
 
 
-def test_each_key_has_the_fate_of_its_last_line(tmp_path: Path) -> None:
-    """Acknowledged, failed and offered-without-answer are told apart; a refused body is open again."""
-    path = tmp_path / "b.log"
-    with Journal(path) as journal:
-        for key in ("sent", "unknown", "refused"):
-            journal.offered(key)
-        journal.accepted("sent", "250 2.0.0 Ok:\tqueued\nas 1")
-        journal.refused("refused", "451 later")
-        journal.failed("failed", "550 no such user")
-    entries = read(path)
+def test_the_next_attempt_knows_what_became_of_each() -> None:
+    """Taken, failed, offered without an answer, and put off are told apart; the server's words stay on one line."""
 
-    assert {key: entry.fate for key, entry in entries.items()} == {
-        "sent": "sent",
-        "unknown": "unknown",
-        "refused": None,
-        "failed": "failed",
+    async def attempt() -> None:
+        for key in ("sent", "unknown", "deferred", "failed"):
+            await journal.offered(key)
+        journal.accepted("sent", 7.0, "250 2.0.0 Ok:\tqueued\nas 1", resent=True)
+        journal.deferred("deferred", Entry(None, 5.0, "451 later", tries=2, due=65.0))
+        journal.failed("failed", 8.0, "550 no such user")
+        await journal.close()
+
+    effects = FakeEffects()
+    with Journal(effects) as journal:
+        asyncio.run(attempt())
+    left = entries(effects.known())
+
+    assert left.pop("unknown").fate == "unknown"
+    assert left == {
+        "sent": Entry("sent", 7.0, "250 2.0.0 Ok: queued as 1", resent=True),
+        "deferred": Entry(None, 5.0, "451 later", tries=2, due=65.0),
+        "failed": Entry("failed", 8.0, "550 no such user"),
     }
-    assert entries["sent"].reply == "250 2.0.0 Ok: queued as 1"
 
 
-def test_a_torn_last_line_says_nothing_and_spoils_nothing(tmp_path: Path) -> None:
-    """A line cut short is skipped, and what the next attempt writes stands on a line of its own."""
-    path = tmp_path / "b.log"
-    path.write_text("D\ta\t1.0\t\nA\ta\t1.0\t25")
-    with Journal(path) as journal:
-        journal.accepted("b", "250 ok")
+def test_an_acknowledgement_rides_with_its_connections_next_intent() -> None:
+    """One group has both, so that a kill leaves one unknown for a connection, never two."""
+    groups: list[list[str]] = []
 
-        assert journal.before["a"].fate == "unknown"
-    assert read(path)["b"].fate == "sent"
+    async def connection() -> None:
+        await journal.offered("a")
+        journal.accepted("a", 1.0, "250 ok")
+        await journal.offered("b")
 
+    with Journal(FakeEffects(on_note=lambda notes: groups.append([f"{note.word} {note.key}" for note in notes]))) as journal:
+        asyncio.run(connection())
 
-def test_two_runs_of_a_batch_cannot_write_at_once(tmp_path: Path) -> None:
-    """A run that lost its lease and does not know it keeps the next one waiting."""
-    with Journal(tmp_path / "b.log"), pytest.raises(TransientError, match="still ending"):
-        Journal(tmp_path / "b.log")
-
-    with Journal(tmp_path / "b.log") as journal:
-        assert journal.before == {}
+    assert groups == [["begin a"], ["done a", "begin b"]]
 
 
-def test_old_journals_are_forgotten(tmp_path: Path) -> None:
-    """By the last write; a mailing's empty folder goes too."""
-    old, new = path_of(tmp_path, "mailer_A.0"), path_of(tmp_path, "mailer_B.0")
-    for path in (old, new):
-        Journal(path).__exit__(None, None, None)
-    long_ago = time.time() - 40 * 86_400
-    os.utime(old, (long_ago, long_ago))
-    os.utime(old.parent, (long_ago, long_ago))
+def test_many_connections_share_a_group() -> None:
+    """While one group is on its way, the next one gathers."""
 
-    assert forget_old(tmp_path, keep_days=35) == 1
-    assert (old.parent.exists(), new.exists()) == (False, True)
+    async def sixteen() -> None:
+        await asyncio.gather(*(journal.offered(f"k{number}") for number in range(16)))
+        for number in range(16):
+            journal.accepted(f"k{number}", 1.0, "250 ok")
+        await asyncio.gather(*(journal.offered(f"l{number}") for number in range(16)))
+
+    effects = FakeEffects()
+    with Journal(effects) as journal:
+        asyncio.run(sixteen())
+
+    assert sum(effects.groups) == 48
+    assert len(effects.groups) <= 4
+
+
+def test_a_run_that_lost_its_job_offers_nothing_more() -> None:
+    """L4: the ledger's refusal comes out of the intent, of every later one, and of the close."""
+
+    def refuse(_notes: Sequence[Note]) -> None:
+        raise StaleTokenError("gone")
+
+    async def zombie() -> None:
+        for act in (journal.offered("a"), journal.offered("b"), journal.close()):
+            with pytest.raises(StaleTokenError):
+                await act
+
+    with Journal(FakeEffects(on_note=refuse)) as journal:
+        asyncio.run(zombie())

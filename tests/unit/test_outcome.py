@@ -8,6 +8,7 @@ from shared.contracts.transcoder import Transcode
 from shared.errors import (
     BlobNotFoundError,
     JobCanceled,
+    JobPostponed,
     MalformedMessageError,
     PermanentError,
     SettingsError,
@@ -16,12 +17,17 @@ from shared.errors import (
     UnavailableError,
 )
 from shared.runtime import outcome
-from shared.runtime.outcome import Failed, Lost, Stopped
+from shared.runtime.outcome import Failed, Lost, Postponed, Stopped
 
 
 def test_cancel_stops() -> None:
     """A handler that noticed the cancel did not fail."""
     assert outcome.of(JobCanceled()) == Stopped()
+
+
+def test_a_handler_that_goes_on_later_did_not_fail() -> None:
+    """Its reason and its delay go to the ledger; no error does."""
+    assert outcome.of(JobPostponed("the rate limit says later", seconds=30.0)) == Postponed("the rate limit says later", 30.0)
 
 
 def test_lost_lease_settles_nothing() -> None:

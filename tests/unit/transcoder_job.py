@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shared.contracts.base import Artifact, Blob
 from shared.job import ChildResult, Once
+from tests.unit.job_effects import NoEffects
 
 
 def _carry_on() -> None:
@@ -16,7 +17,7 @@ def _carry_on() -> None:
 
 
 @dataclass
-class FakeJob:
+class FakeJob(NoEffects):
     """Implements `shared.job.Job`. `uploads` maps upload ids to files; `on_checkpoint` may raise."""
 
     root: Path

@@ -8,7 +8,7 @@ local was = redis.call('HGET', journal, key)
 if ARGV[6] == 'begin' then
   if was and string.sub(was, 1, 5) == 'done ' then return {'done', string.sub(was, 6)} end
   redis.call('HSET', journal, key, mine)
-  if was and was ~= mine then count('effect_unknown'); return {'unknown', ''} end -- was == mine: the same call, sent again after a lost answer
+  if was and was ~= mine and string.sub(was, 1, 5) ~= 'open ' then count('effect_unknown'); return {'unknown', ''} end -- was == mine: the same call, sent again after a lost answer
   return {'open', ''}
 end
 if ARGV[6] == 'done' then

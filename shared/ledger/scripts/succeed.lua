@@ -6,6 +6,7 @@ log_attempt(r, 'succeeded', nil)
 tell_parent(r, 1, 'children', ARGV[7])
 set(r, 'result', ARGV[5], 'artifacts', ARGV[6] ~= '[]' and ARGV[6] or '', 'frac', '1', 'last', 'succeed' .. ARGV[4])
 redis.call('HDEL', job_key(r.id), 'error', 'reason')
+redis.call('UNLINK', P .. 'once:' .. r.id) -- a job that succeeded never runs again, so nobody will ask its journal
 -- '@' is the record's result: kept once, put in when the event is read (events.lua).
 terminate(r, 'succeeded', string.len(ARGV[5]) <= 8192 and '{"result":@}' or '{"result":null}')
 return {'ok', 'succeeded'}

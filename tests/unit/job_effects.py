@@ -1,0 +1,45 @@
+"""A journal of side effects in memory, for the fake jobs of unit tests."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.contracts.options import Priority
+from shared.job import ChildResult, Note, Once
+
+
+@dataclass
+class FakeEffects:
+    """Implements `shared.job.Effects` on a dict; `kept` outlives the attempt where the test hands it on."""
+
+    kept: dict[str, Once] = field(default_factory=dict)
+    groups: list[int] = field(default_factory=list)
+    on_note: Callable[[Sequence[Note]], None] = lambda _notes: None
+
+    def known(self) -> Mapping[str, Once]:
+        """A copy, as a ledger would give it."""
+        return dict(self.kept)
+
+    def note(self, notes: Sequence[Note]) -> None:
+        """Note them all."""
+        self.on_note(notes)
+        self.groups.append(len(notes))
+        for note in notes:
+            if note.word == "open" and note.value is None:
+                self.kept.pop(note.key, None)
+            else:
+                self.kept[note.key] = Once("unknown", note.value) if note.word == "begin" else Once(note.word, note.value)
+
+
+class NoEffects:
+    """For fake jobs whose service has none: the part of `shared.job.Job` that it never uses."""
+
+    priority: Priority = "normal"
+
+    def effects(self) -> FakeEffects:
+        """An empty journal."""
+        return FakeEffects()
+
+    def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
+        """Nothing."""
+        del child
+        return {}
