@@ -1,5 +1,6 @@
 """How one attempt at a job can end. One clause per outcome in `attempt.settle`."""
 
+import errno
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,8 +8,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import ValidationError
 
 from shared.contracts.base import Result
-from shared.errors import JobCanceled, JobError, JobPostponed, StaleTokenError, TransientError, UnavailableError
+from shared.errors import JobCanceled, JobError, JobPostponed, StaleTokenError, StorageError, TransientError, UnavailableError
 from shared.job import FanOut
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Lost:
 Outcome = Succeeded | FannedOut | Failed | Postponed | Stopped | Lost
 
 
-def of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one return for each outcome
+def of(error: BaseException) -> Outcome:
     """What an exception from a handler means. The raiser says whether it is worth another try; what nobody foresaw is."""
     match error:
         case JobCanceled():
@@ -67,14 +70,23 @@ def of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one return for each 
             return Lost()
         case JobError():
             return Failed(_described(error), error.retryable, getattr(error, "retry_after", None), error)
-        case SoftTimeLimitExceeded():
-            late = TransientError("it ran longer than the service's time limit allows", type="time-limit")
-            return Failed(_described(late), True, None, error)
-        case UnavailableError():
-            return Failed(_described(TransientError(str(error), type="unavailable")), True, None, error)
         case _:
-            unforeseen = TransientError(f"an unforeseen error: {type(error).__name__}", type="unforeseen")
-            return Failed(_described(unforeseen), True, None, error)
+            return Failed(_described(_passing(error)), True, None, error)
+
+
+def _passing(error: BaseException) -> TransientError:
+    """What no handler's author said: it may pass. An unknown error's own text stays in the log, for it may hold anything."""
+    match error:
+        case SoftTimeLimitExceeded():
+            return TransientError("it ran longer than the service's time limit allows", type="time-limit")
+        case UnavailableError():
+            return TransientError(str(error), type="unavailable")
+        case StorageError():  # its text is a key of ours and the system's word: "No space left on device"
+            return TransientError(f"the storage failed: {error}", type="storage")
+        case OSError() if error.errno in FULL:
+            return TransientError(f"the worker's disk is full: {error.strerror}", type="disk-full")
+        case _:
+            return TransientError(f"an unforeseen error: {type(error).__name__}", type="unforeseen")
 
 
 def malformed(error: ValidationError) -> Failed:

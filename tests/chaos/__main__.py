@@ -2,13 +2,14 @@
 
 import argparse
 import logging
+import shlex
 import sys
 import tempfile
 from pathlib import Path
 
 import structlog
 
-from tests.chaos import ours, page, plain_celery
+from tests.chaos import disk, ours, page, plain_celery
 from tests.chaos.storm import storm
 from tests.chaos.tally import Tally, table
 
@@ -31,9 +32,12 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Fight, print, write; 1 where a promise was broken."""
+    disk.enter(sys.argv[1:])
     given = arguments()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    blows = storm(given.seed, jobs=given.jobs, kills=given.kills, rabbit=given.rabbit)
+    blows = storm(given.seed, jobs=given.jobs, kills=given.kills, rabbit=given.rabbit, disk=disk.may_mount())
+    if not disk.may_mount():
+        sys.stdout.write("The storage's disk is not filled: this process may not mount a small one (root or user namespaces).\n")
     tallies: list[Tally] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
@@ -43,16 +47,25 @@ def main() -> int:
             tallies.append(tally)
             sys.stdout.write(f"\nstruck: {field.struck}\ncounters: {dict(tally.counters)}\n{tally.seconds:.0f} s\n")
         if given.plain or given.only_plain:
-            tallies.append(plain_celery.battle(folder / "plain", blows, **common)[0])
+            tallies.append(plain_celery.battle(folder / "plain", blows, with_rabbit=given.rabbit, **common)[0])
     sys.stdout.write(f"\n{table(tallies)}\n")
     if given.write:
         page.write(
             tallies,
             blows,
-            command=f"make chaos JOBS={given.jobs} KILLS={given.kills} SEED={given.seed}{' ARGS=--rabbit' * given.rabbit}",
+            command=shlex.join(["make", "chaos", f"JOBS={given.jobs}", f"KILLS={given.kills}", f"SEED={given.seed}", *_told(given)]),
             rabbit=given.rabbit,
         )
-    return int(any(one.broken for one in tallies if one.counters))
+    broken = [promise for one in tallies if one.counters for promise in one.broken]
+    sys.stdout.write("".join(f"Broken: {promise}\n" for promise in broken))
+    return int(bool(broken))
+
+
+def _told(given: argparse.Namespace) -> list[str]:
+    """The ARGS that make the same run again."""
+    fans = [f"--fans {given.fans:g}"] if given.fans else []
+    asked = [*fans, *(["--rabbit"] if given.rabbit else []), *(["--plain"] if given.plain else [])]
+    return [f"ARGS={' '.join(asked)}"] if asked else []
 
 
 if __name__ == "__main__":

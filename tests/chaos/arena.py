@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import amqp
 import redis
 import structlog
 
 from shared.errors import UnavailableError
-from tests.chaos import marks
+from tests.chaos import disk, marks
 from tests.chaos.proxy import Proxy
 from tests.chaos.storm import Disturbance, What
 from tests.chaos.supervised import Supervised, send
@@ -26,12 +28,15 @@ BUSY_WITHIN = 5.0
 COMPANY_WITHIN = 40.0
 FREEZE = 19.0
 """Seconds: past the lease of 15, so that the sleeper wakes as a zombie."""
+FULL_FOR = 4.0
+"""Seconds for which the storage has no room."""
 
 
 @dataclass
 class Arena:
     """The processes of one side."""
 
+    name: str
     folder: Path
     server: Server
     proxy: Proxy
@@ -40,13 +45,13 @@ class Arena:
     gateway: Supervised | None = None
     rabbit: Rabbit | None = None
     rabbit_proxy: Proxy | None = None
+    disk: Path | None = None
+    """Where the storage lies, if it can be filled."""
     kills: list[marks.Kill] = field(default_factory=list)
     struck: dict[What, int] = field(default_factory=dict)
 
-    @property
-    def marks(self) -> Path:
-        """Where the jobs leave their marks."""
-        return self.folder / "marks"
+    def __post_init__(self) -> None:
+        self.book = marks.Book(self.folder / "marks")
 
     @property
     def url(self) -> str:
@@ -66,7 +71,6 @@ class Arena:
     def strike(self, what: Disturbance) -> None:
         """Let it happen, and note what it took."""
         self.struck[what.what] = self.struck.get(what.what, 0) + 1
-        log.info("struck", what=what.what, after=what.after)
         getattr(self, f"_{what.what}")(what.pick)
 
     def _catch(self, pick: float) -> tuple[Supervised, list[int], list[int]]:
@@ -77,7 +81,7 @@ class Arena:
             first = int(pick * len(awake))
             for worker in awake[first:] + awake[:first]:
                 family = worker.halt()
-                at_work = marks.busy(marks.read(self.marks))
+                at_work = marks.busy(self.book.marks())
                 caught = [pid for pid in family[1:] if pid in at_work]
                 if caught or time.monotonic() > deadline:
                     return worker, family, caught
@@ -126,13 +130,21 @@ class Arena:
             self.rabbit.server.restart(signal.SIGKILL)
 
     def _empty(self, _pick: float) -> None:
-        if self.rabbit is None:
-            insist(lambda: redis.Redis.from_url(self.direct).delete(*self.queues))
-            return
+        insist(self._purge if self.rabbit else lambda: redis.Redis.from_url(self.direct).delete(*self.queues))
+
+    def _purge(self) -> None:
+        assert self.rabbit is not None, "there is no RabbitMQ to purge"
         channel = self.rabbit.channel()
-        for queue in self.queues:
-            channel.queue_purge(queue)
-        channel.connection.close()
+        try:
+            for queue in self.queues:
+                channel.queue_purge(queue)
+        finally:
+            channel.connection.close()
+
+    def _full(self, _pick: float) -> None:
+        if self.disk is not None:
+            ballast = disk.fill(self.disk)
+            threading.Timer(FULL_FOR, ballast.unlink, kwargs={"missing_ok": True}).start()
 
     def _cut(self, _pick: float) -> None:
         for proxy in (self.proxy, self.rabbit_proxy):
@@ -146,7 +158,7 @@ def insist(do: Callable[[], T], *, seconds: float = 60.0) -> T:
     while True:
         try:
             return do()
-        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, UnavailableError):
+        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, UnavailableError, amqp.AMQPError, OSError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
@@ -154,12 +166,24 @@ def insist(do: Callable[[], T], *, seconds: float = 60.0) -> T:
 
 @contextmanager
 def arena(
-    folder: Path, *, app: str, queues: Sequence[str], workers: int, env: Callable[[Arena], Mapping[str, str]], with_rabbit: bool = False
+    folder: Path,
+    *,
+    app: str,
+    queues: Sequence[str],
+    workers: int,
+    env: Callable[[Arena], Mapping[str, str]],
+    with_rabbit: bool = False,
+    small_disk_for: int = 0,
 ) -> Iterator[Arena]:
-    """A server with AOF (fsync always), its proxy, and `workers` supervised Celery workers of `app` with two children each."""
+    """A server with AOF (fsync always), its proxy, and `workers` supervised Celery workers of `app` with two children each.
+
+    `small_disk_for`: the storage lies on a disk of its own with room for so many jobs; 0: it does not.
+    """
     with ExitStack() as stack:
         server = stack.enter_context(running(redis_server(folder / "server", appendonly=True)))
-        made = Arena(folder, server, stack.enter_context(Proxy(server.port)), queues)
+        made = Arena(app, folder, server, stack.enter_context(Proxy(server.port)), queues)
+        if small_disk_for:
+            made.disk = stack.enter_context(disk.small(folder / "storage", jobs=small_disk_for))
         if with_rabbit:
             made.rabbit = stack.enter_context(rabbit(folder / "rabbit"))
             made.rabbit_proxy = stack.enter_context(Proxy(made.rabbit.server.port))

@@ -1,8 +1,9 @@
 """Reads the marks that the jobs left, for both sides alike: who ran what, when, how often, and how soon after a kill it ran again.
 
-A mark is a line `word job attempt pid time`: `began`, `plain` (the unguarded effect), `did`.
+A mark is a line `word job attempt pid time`: `began`, `plain` (the unguarded effect), `did`, `left` (the storage was full).
 """
 
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,18 +28,39 @@ class Kill:
     pids: frozenset[int]
 
 
-def read(path: Path) -> list[Mark]:
-    """All complete lines, in the order they were written."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    split = [line.split() for line in lines]
-    return [Mark(word, job, int(pid), float(at)) for word, job, _attempt, pid, at in (parts for parts in split if len(parts) == 5)]
+class Book:
+    """The marks file while it grows, for several threads. Each line is parsed once: tens of thousands are asked for many times a second."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read = 0
+        self._marks: list[Mark] = []
+        self._lock = threading.Lock()
+
+    def marks(self) -> list[Mark]:
+        """All complete lines, in the order they were written."""
+        with self._lock:
+            if self.path.exists():
+                with self.path.open("rb") as file:
+                    file.seek(self._read)
+                    whole = file.read().rpartition(b"\n")[0]
+                self._read += len(whole) + bool(whole)
+                split = (line.split() for line in whole.decode().splitlines())
+                self._marks += [
+                    Mark(word, job, int(pid), float(at)) for word, job, _attempt, pid, at in (parts for parts in split if len(parts) == 5)
+                ]
+            return self._marks[:]
+
+    def done(self) -> set[str]:
+        """The jobs that ran to their end at least once."""
+        return {mark.job for mark in self.marks() if mark.word == "did"}
 
 
 def busy(marks: Iterable[Mark]) -> dict[int, str]:
     """Process id → the job it began and has not done."""
     at_work: dict[int, str] = {}
     for mark in marks:
-        if mark.word == "did":
+        if mark.word in {"did", "left"}:
             at_work.pop(mark.pid, None)
         else:
             at_work[mark.pid] = mark.job

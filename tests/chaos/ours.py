@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -25,6 +26,7 @@ from tests.servers import free_port, wait_until
 
 ENDS = {f"job.{state}" for state in TERMINAL}
 PATIENCE = 60.0
+NO_ROOM = "No space left on device"
 
 
 class Side:
@@ -42,7 +44,7 @@ class Side:
         if not hasattr(self._local, "client"):
             key = (self._arena.folder / "api-key").read_text().strip()
             self._local.client = httpx.Client(base_url=self._url, headers={"Authorization": f"Bearer {key}"}, timeout=10)
-        body = {"what": "charge", "seconds": seconds, "marks": str(self._arena.marks)}
+        body = {"what": "charge", "seconds": seconds, "marks": str(self._arena.book.path)}
         if self._fans and number % round(1 / self._fans) == 0:
             body = {**body, "what": "fan", "parts": 3, "part": "charge"}
         answer = self._local.client.post("/v1/acts", json=body, headers={"Idempotency-Key": f"{self._seed}-{number}"})
@@ -60,18 +62,19 @@ class Side:
 
     def tally(self, seconds: float) -> Tally:
         """Everything counted, from the ledger, the marks and the sink."""
-        states, twice = Counter[str](), 0
+        states, twice, full = Counter[str](), 0, 0
         for job_id in set(self.load.accepted.values()) if self.load else ():
             record = self.ledger.run(calls.read(job_id))
             page = self.ledger.run(calls.events(job_id, most=10_000))
             assert list(range(1, page.last + 1)) == [event.seq for event in page.events], f"{job_id}: a gap in its events"
+            full += sum(NO_ROOM in str(event.data) for event in page.events if event.type == "job.retrying")
             ends = [event.type for event in page.events if event.type in ENDS]
             states[record.state if record else "gone"] += 1
             twice += len(ends) > 1
             assert not ends or page.events[-1].type in ENDS, f"{job_id}: an event after the last"
         listed = [f"{self.ledger.prefix}jobs:default:{state}" for state in State]
         known = sum(insist(lambda key=key: self.ledger.redis.zcard(key)) for key in listed)  # type: ignore[misc]  # a lambda's default
-        left = marks.read(self._arena.marks)
+        left = self._arena.book.marks()
         victims, rescue = marks.rescues(left, self._arena.kills)
         done = sum(states[state] for state in TERMINAL)
         return Tally(
@@ -81,6 +84,7 @@ class Side:
             succeeded=states[State.SUCCEEDED],
             lost=states.total() - done,
             dead_lettered=states[State.FAILED],
+            full_disk=full if self._arena.disk else None,
             settled_twice=twice,
             reran=sum(n > 1 for n in marks.counts(left, "did").values()),
             plain_twice=sum(n > 1 for n in marks.counts(left, "plain").values()),
@@ -95,14 +99,23 @@ class Side:
 def battle(
     folder: Path, storm: Sequence[Disturbance], *, jobs: int, seed: int, workers: int, fans: float = 0.0, with_rabbit: bool = False
 ) -> tuple[Tally, Arena]:
-    """The whole of it. `with_rabbit`: RabbitMQ carries the doorbells."""
+    """The whole of it. `with_rabbit`: RabbitMQ carries the doorbells. Where the storm fills a disk, the storage gets one."""
     port = free_port()
+    disk_for = jobs if any(blow.what == "full" for blow in storm) else 0
 
     def env(made: Arena) -> Mapping[str, str]:
         own = {"PROBE_REDIS_URL": made.url, "PROBE_HOME": str(folder), "COUNTERFOIL_REDIS_URL": made.url, "COUNTERFOIL_HOME": str(folder)}
+        own["PROBE_MAX_ATTEMPTS"] = "100"  # a disk is full for longer than three quick attempts take
         return {**own, "COUNTERFOIL_BROKER_URL": made.broker} if made.broker else own
 
-    with arena(folder, app="tests.probe.app", queues=queue_names("probe"), workers=workers, env=env, with_rabbit=with_rabbit) as field:
+    given: dict[str, Any] = {
+        "queues": queue_names("probe"),
+        "workers": workers,
+        "env": env,
+        "with_rabbit": with_rabbit,
+        "small_disk_for": disk_for,
+    }
+    with arena(folder, app="tests.probe.app", **given) as field:
         command = [sys.executable, "-m", "uvicorn", "--factory", "tests.probe.gateway:app", "--host", "127.0.0.1", "--port", str(port)]
         with Supervised([*command, "--no-access-log"], env=env(field), log=folder / "gateway.log") as field.gateway:
             side = Side(field, port=port, seed=seed, fans=fans)

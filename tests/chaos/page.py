@@ -20,6 +20,7 @@ NAMES = {
     "freeze": "a worker frozen past its lease",
     "empty": "the broker's queues emptied",
     "cut": "every connection reset",
+    "full": "the storage's disk full",
 }
 
 

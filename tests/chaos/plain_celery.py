@@ -1,9 +1,11 @@
 """The other side: the same load and the same blows on plain Celery, set up as its documentation says for work that must not be lost.
 
-Late acks, reject-on-worker-lost, prefetch 1, Redis with AOF (fsync always), publishing retried, a visibility timeout of 20 s in place
-of the default hour, so that one need not wait as long for redelivery. `celery -A tests.chaos.plain_celery worker`.
+Late acks, reject-on-worker-lost, prefetch 1, publishing retried. On Redis: AOF (fsync always), a visibility timeout of 20 s in place of
+the default hour, so that one need not wait as long for redelivery. On RabbitMQ: a quorum queue and publisher confirms.
+`celery -A tests.chaos.plain_celery worker`.
 
-What it is spared: its queue is not emptied, because what was in it would be gone, and nobody would need to count.
+What it is spared: its queue is not emptied, because what was in it would be gone, and nobody would need to count; and it stores nothing,
+so that no disk can be full.
 """
 
 import os
@@ -19,7 +21,7 @@ from tests.chaos import marks
 from tests.chaos.arena import Arena, arena
 from tests.chaos.battle import fight, quiet
 from tests.chaos.load import Load
-from tests.chaos.storm import Disturbance
+from tests.chaos.storm import Disturbance, What
 from tests.chaos.tally import Tally
 from tests.probe.sink import Sink
 from tests.servers import wait_until
@@ -28,18 +30,27 @@ VISIBILITY = 20
 PATIENCE = 150.0
 """Seconds without any change until what is missing counts as lost: seven visibility timeouts."""
 
-CAREFUL = {
+CAREFUL: dict[str, Any] = {
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "worker_prefetch_multiplier": 1,
     "task_ignore_result": True,
-    "broker_transport_options": {"visibility_timeout": VISIBILITY, "socket_timeout": 30, "socket_keepalive": True},
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "task_publish_retry": True,
 }
-app = Celery("plain", broker=os.environ.get("PLAIN_BROKER_URL", "redis://127.0.0.1:6379/0"), set_as_current=False)
-app.conf.update(CAREFUL)
+ON_REDIS = {"broker_transport_options": {"visibility_timeout": VISIBILITY, "socket_timeout": 30, "socket_keepalive": True}}
+ON_RABBITMQ = {"task_default_queue_type": "quorum", "broker_transport_options": {"confirm_publish": True}, "broker_heartbeat": 20}
+
+
+def careful(broker: str) -> Celery:
+    """The app, as its users and its workers have it."""
+    made = Celery("plain", broker=broker, set_as_current=False)
+    made.conf.update(CAREFUL | (ON_RABBITMQ if broker.startswith("amqp") else ON_REDIS))
+    return made
+
+
+app = careful(os.environ.get("PLAIN_BROKER_URL", "redis://127.0.0.1:6379/0"))
 
 
 @app.task(name="plain.charge", bind=True)  # type: ignore[untyped-decorator]  # celery is untyped
@@ -63,24 +74,23 @@ class Side:
 
     def __init__(self, field: Arena) -> None:
         self._arena = field
-        self._app = Celery("plain", broker=field.url, set_as_current=False)
-        self._app.conf.update(CAREFUL)
+        self._app = careful(field.broker or field.url)
         self.load: Load | None = None
 
     def submit(self, number: int, seconds: float) -> str:
         """`send_task`, which tries again by itself; where even that fails, so do we."""
         job = f"plain_{number}"
-        self._app.send_task("plain.charge", (job, seconds, str(self._arena.marks)), task_id=job)
+        self._app.send_task("plain.charge", (job, seconds, str(self._arena.book.path)), task_id=job)
         return job
 
     def unfinished(self) -> int:
         """Accepted jobs that have not run to their end."""
         accepted = set(self.load.accepted.copy().values()) if self.load else set()
-        return len(accepted - marks.counts(marks.read(self._arena.marks), "did").keys())
+        return len(accepted - self._arena.book.done())
 
     def tally(self, seconds: float) -> Tally:
         """Everything counted, from the marks alone."""
-        left = marks.read(self._arena.marks)
+        left = self._arena.book.marks()
         accepted = set(self.load.accepted.values()) if self.load else set()
         did = marks.counts(left, "did")
         victims, rescue = marks.rescues(left, self._arena.kills)
@@ -91,6 +101,7 @@ class Side:
             succeeded=len(accepted & did.keys()),
             lost=len(accepted - did.keys()),
             dead_lettered=None,
+            full_disk=None,
             settled_twice=None,
             reran=sum(n > 1 for n in did.values()),
             plain_twice=sum(n > 1 for n in marks.counts(left, "plain").values()),
@@ -102,14 +113,18 @@ class Side:
         )
 
 
-def battle(folder: Path, storm: Sequence[Disturbance], *, jobs: int, seed: int, workers: int) -> tuple[Tally, Arena]:
-    """The whole of it. The gateway's kills fall on a worker instead: there is none."""
-    spared = [replace(blow, what="worker" if blow.what == "gateway" else blow.what) for blow in storm if blow.what != "empty"]
+def battle(
+    folder: Path, storm: Sequence[Disturbance], *, jobs: int, seed: int, workers: int, with_rabbit: bool = False
+) -> tuple[Tally, Arena]:
+    """The whole of it. There is no gateway, and on RabbitMQ no ledger: their kills fall on a worker, and on the broker."""
+    instead: dict[What, What] = {"gateway": "worker", **({"server": "broker"} if with_rabbit else {})}
+    spared = [replace(blow, what=instead.get(blow.what, blow.what)) for blow in storm if blow.what not in {"empty", "full"}]
 
     def env(made: Arena) -> Mapping[str, str]:
-        return {"PLAIN_BROKER_URL": made.url}
+        return {"PLAIN_BROKER_URL": made.broker or made.url}
 
-    with arena(folder, app="tests.chaos.plain_celery", queues=("celery",), workers=workers, env=env) as field:
+    given: dict[str, Any] = {"queues": ("celery",), "workers": workers, "env": env, "with_rabbit": with_rabbit}
+    with arena(folder, app="tests.chaos.plain_celery", **given) as field:
         side = Side(field)
         wait_until(lambda: _ready(field) == workers, "the workers are ready", seconds=90)
         began = time.monotonic()

@@ -1,6 +1,7 @@
 """A TCP proxy that cuts connections: what a network does to whoever talks to the ledger."""
 
 import asyncio
+import contextlib
 import threading
 from typing import Self
 
@@ -25,13 +26,20 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         """Cut everything, stop listening."""
-        self.cut()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
     def cut(self) -> int:
         """Reset every open connection, in the middle of whatever it carries; how many."""
         return asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(5)
+
+    async def _end(self) -> None:
+        await self._cut()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _cut(self) -> int:
         ends = list(self._open)
@@ -47,7 +55,8 @@ class Proxy:
             return
         ends = {writer, far_writer}
         self._open |= ends
-        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        with contextlib.suppress(asyncio.CancelledError):  # the end of the proxy: asyncio would tell each as an error
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
         self._open -= ends
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -12,7 +12,7 @@ from celery.worker.control import control_command
 from pydantic_settings import SettingsConfigDict
 
 from shared import telemetry
-from shared.errors import PermanentError, TransientError
+from shared.errors import PermanentError, StorageError, TransientError
 from shared.job import Child, FanOut, Job
 from shared.policy import Policy, RetryPolicy
 from shared.service import Service
@@ -20,6 +20,8 @@ from shared.settings import ServiceSettings
 from shared.worker import make_app
 from tests.probe.contract import CONTRACT, Act, NextAct, NextProbeResult, ProbeResult
 from tests.probe.sink import Sink
+
+RECEIPT = b"charged\n" * 512
 
 
 class ProbeSettings(ServiceSettings):
@@ -30,6 +32,7 @@ class ProbeSettings(ServiceSettings):
     lease: float = 15.0
     hard_time_limit: float = 3_600.0
     canary_every: float = 10.0
+    max_attempts: int = 3
     slow_fork: float = 0.0
     """Seconds that a child takes before it can do anything, as one that loads its models while it starts."""
     warm_up: float = 0.0
@@ -125,9 +128,14 @@ def fan(command: Act, job: Job) -> ProbeResult | FanOut:
 
 
 def charge(command: Act, job: Job) -> ProbeResult:
-    """Work, then the same effect twice: plainly, and through the journal; then work on, so that a kill may find both done."""
+    """Work, store a receipt, then the same effect twice: plainly, and through the journal; then work on: a kill may find both done."""
     mark(command, job, "began")
     time.sleep(command.seconds / 2)
+    try:
+        job.publish("receipt.txt", RECEIPT, "text/plain")
+    except StorageError:
+        mark(command, job, "left")
+        raise
     mark(command, job, "plain")
     bank = Sink(Path(command.marks).parent / "sink")
     with job.once("charge") as effect:
@@ -161,7 +169,7 @@ def act(command: Act, job: Job) -> ProbeResult | FanOut:
 
 settings = ProbeSettings()
 policy = Policy(
-    retry=RetryPolicy(max_attempts=3, first_delay=0.1, max_delay=1.0, crash_budget=3),
+    retry=RetryPolicy(max_attempts=settings.max_attempts, first_delay=0.1, max_delay=1.0, crash_budget=3),
     soft_time_limit=settings.hard_time_limit - 1,
     hard_time_limit=settings.hard_time_limit,
     concurrency=2,

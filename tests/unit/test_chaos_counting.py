@@ -18,8 +18,8 @@ MARKS = [
     Mark("did", "a", 3, 14.2),
 ]
 TALLY = Tally(
-    name="ours", accepted=5, accepted_twice=0, succeeded=5, lost=0, dead_lettered=0, settled_twice=0, reran=1, plain_twice=2, once_twice=0,
-    victims=2, rescue=[1.0, 16.0], counters={"stale_refused": 3}, seconds=60.0,
+    name="ours", accepted=5, accepted_twice=0, succeeded=5, lost=0, dead_lettered=0, full_disk=3, settled_twice=0, reran=1, plain_twice=2,
+    once_twice=0, victims=2, rescue=[1.0, 16.0], counters={"stale_refused": 3}, seconds=60.0,
 )  # fmt: skip
 
 
@@ -28,13 +28,20 @@ def test_marks_are_read_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "marks"
     path.write_text("began a 1 7 10.000\ndid a 1 7 10.500\nbegan b 1")
 
-    assert [Mark("began", "a", 7, 10.0), Mark("did", "a", 7, 10.5)] == marks.read(path)
-    assert [] == marks.read(tmp_path / "nothing")
+    book = marks.Book(path)
+
+    assert [Mark("began", "a", 7, 10.0), Mark("did", "a", 7, 10.5)] == book.marks()
+    assert [] == marks.Book(tmp_path / "nothing").marks()
+    with path.open("a") as file:
+        file.write(" 8 11.000\nplain b 1 8 11.5")
+    assert [Mark("began", "b", 8, 11.0)] == book.marks()[2:]
+    assert {"a"} == book.done()
 
 
 def test_a_process_is_busy_from_began_to_did() -> None:
     """Who is at work is whom a blow is to hit."""
     assert {1: "a"} == marks.busy(MARKS[:4])
+    assert {1: "a"} == marks.busy([*MARKS[:4], Mark("began", "c", 4, 11.0), Mark("left", "c", 4, 11.1)])
     assert {"a": 2, "b": 1} == marks.counts(MARKS, "began")
 
 
@@ -59,6 +66,8 @@ def test_a_storm_is_its_seed() -> None:
     assert blows != storm(8, jobs=300, kills=12)
     assert 12 == sum(blow.kill for blow in blows)
     assert {*KILLS} == {blow.what for blow in blows if blow.kill}
+    assert "full" not in {blow.what for blow in blows}
+    assert {"freeze", "empty", "cut", "full"} == {blow.what for blow in storm(7, jobs=300, kills=12, disk=True) if not blow.kill}
     assert {*KILLS, "broker"} == {blow.what for blow in storm(7, jobs=300, kills=12, rabbit=True) if blow.kill}
     assert [blow.after for blow in blows] == sorted(blow.after for blow in blows)
     assert all(0 < blow.after < 300 for blow in blows)
@@ -71,6 +80,8 @@ def test_broken_promises_are_named() -> None:
     assert ["accepted twice"] == dataclasses.replace(TALLY, accepted_twice=1).broken
     assert ["settled twice"] == dataclasses.replace(TALLY, settled_twice=1).broken
     assert ["an effect under job.once twice"] == dataclasses.replace(TALLY, once_twice=1).broken
+    assert ["99 of 100 rescues within 20 s"] == dataclasses.replace(TALLY, rescue=[1.0] * 98 + [20.1] * 2).broken
+    assert [] == dataclasses.replace(TALLY, rescue=[1.0] * 200 + [20.1]).broken
 
 
 def test_the_table_has_a_side_a_column() -> None:

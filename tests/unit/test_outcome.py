@@ -1,5 +1,7 @@
 """What every exception of a handler means for its job."""
 
+import errno
+
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import ValidationError
@@ -13,6 +15,7 @@ from shared.errors import (
     PermanentError,
     SettingsError,
     StaleTokenError,
+    StorageError,
     TransientError,
     UnavailableError,
 )
@@ -65,7 +68,14 @@ def test_transient_error_is_retried_when_the_remote_says() -> None:
         (ValueError("secret=hunter2"), "unforeseen", "an unforeseen error: ValueError"),
         (KeyError("x"), "unforeseen", "an unforeseen error: KeyError"),
         (MemoryError(), "unforeseen", "an unforeseen error: MemoryError"),
-        (BlobNotFoundError("gone"), "unforeseen", "an unforeseen error: BlobNotFoundError"),
+        (BlobNotFoundError("nothing lies under k"), "storage", "the storage failed: nothing lies under k"),
+        (
+            StorageError("k was not written: No space left on device"),
+            "storage",
+            "the storage failed: k was not written: No space left on device",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device", "frames.raw"), "disk-full", "the worker's disk is full: No space left on device"),
+        (OSError(errno.EACCES, "Permission denied"), "unforeseen", "an unforeseen error: PermissionError"),
         (MalformedMessageError("no"), "unforeseen", "an unforeseen error: MalformedMessageError"),
         (SettingsError("no"), "unforeseen", "an unforeseen error: SettingsError"),
     ],
