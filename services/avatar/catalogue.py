@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from services.avatar.prints import PALETTES, PRINT_NAMES
+from services.avatar.manners import OPTIONS
+from services.avatar.palettes import PALETTES
 from services.avatar.raster import MEDIA_TYPES
 from services.avatar.settings import settings
 from services.avatar.styles import licences
 
-_PACKAGES = ("dicebear-core", "dicebear-styles", "pyvips", "pyvips-binary", "ai-edge-litert", "pillow")
+_PACKAGES = ("dicebear-core", "dicebear-styles", "pyvips", "pyvips-binary", "ai-edge-litert", "onnxruntime", "vtracer", "pillow")
 
 
 def catalogue() -> Mapping[str, Any]:
@@ -23,7 +24,7 @@ def catalogue() -> Mapping[str, Any]:
             "portrait": {
                 "source": "photo",
                 "default_style": chosen.portrait_style,
-                "styles": [{"name": name, "licence": None, "attribution": None} for name in PRINT_NAMES],
+                "styles": [{"name": name, "licence": None, "attribution": None, "options": options} for name, options in OPTIONS.items()],
                 "palettes": [palette.name for palette in PALETTES],
                 "accepts": ["image/jpeg", "image/png", "image/webp", "image/heic"],
                 "max_bytes": chosen.max_photo_bytes,

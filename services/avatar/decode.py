@@ -38,27 +38,47 @@ class Photo:
     scale: float
 
 
-def decode(path: Path, *, max_bytes: int, max_pixels: int, working_edge: int) -> Photo:
-    """The photo in `path`, reduced so that no edge is longer than `working_edge`.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a photo may be: its file's bytes, the pixels that it declares; no edge stays longer than `working_edge`."""
+
+    max_bytes: int
+    max_pixels: int
+    working_edge: int
+
+
+def decode(path: Path, limits: Limits, pointer: str = POINTER) -> Photo:
+    """The photo in `path`, reduced to the working edge.
 
     Raises:
-        PermanentError: `empty-photo`, `photo-too-large`, `unsupported-photo` or `damaged-photo`, each with what to do.
+        PermanentError: `empty-photo`, `photo-too-large`, `unsupported-photo` or `damaged-photo`, each with what to do; `pointer` is the
+            command's field that named the file.
     """
+    try:
+        return _decode(path, limits)
+    except PermanentError as refused:
+        refused.pointer = pointer
+        raise
+
+
+def _decode(path: Path, limits: Limits) -> Photo:
     size = path.stat().st_size
     if size == 0:
         raise PermanentError("The photo is empty: 0 bytes. Upload it again.", type="empty-photo", pointer=POINTER)
-    if size > max_bytes:
+    if size > limits.max_bytes:
         raise PermanentError(
-            f"The photo has {size:,} bytes; at most {max_bytes:,} are accepted. Make it smaller.", type="photo-too-large", pointer=POINTER
+            f"The photo has {size:,} bytes; at most {limits.max_bytes:,} are accepted. Make it smaller.",
+            type="photo-too-large",
+            pointer=POINTER,
         )
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - 15 MB of codecs that a seed never needs
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            return _read(path, max_pixels, working_edge)
+            return _read(path, limits.max_pixels, limits.working_edge)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
-            raise _too_many_pixels(max_pixels) from bomb
+            raise _too_many_pixels(limits.max_pixels) from bomb
         except UnidentifiedImageError as unknown:
             raise PermanentError(
                 "This is no photo that is accepted: use JPEG, PNG, WebP or HEIC.", type="unsupported-photo", pointer=POINTER

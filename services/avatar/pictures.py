@@ -1,5 +1,6 @@
 """The two kinds of picture: drawn (an SVG) and printed (pixels)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +31,24 @@ class DrawnPicture:
 
 @dataclass(frozen=True, slots=True)
 class PrintedPicture:
-    """A print of (edge, edge, 3 or 4) pixels, made at the largest size asked for; smaller ones are reduced from it."""
+    """A print of (edge, edge, 3 or 4) pixels, made at the largest size asked for; smaller ones are reduced from it.
+
+    `graphic` traces it, where its style is flat enough for an SVG.
+    """
 
     pixels: "npt.NDArray[np.uint8]"
     rights: Rights
     options: dict[str, Any]
     clock: Clock
+    graphic: Callable[[int], str] | None = None
 
     def file(self, size: int, fmt: Format) -> bytes:
-        """The print at `size`."""
+        """The print at `size`, or its outlines."""
         if fmt == "svg":
-            raise RenderError("this style is made of pixels and has no SVG")
+            if self.graphic is None:
+                raise RenderError("this style is made of pixels and has no SVG")
+            with self.clock.stage("trace"):
+                return self.graphic(size).encode()
         with self.clock.stage("encode"):
             return encode_pixels(self._at(size), fmt, self.rights)
 

@@ -1,4 +1,4 @@
-"""The portrait styles: poster, photo, duotone and halftone. Each paints a cut-out onto a flat ground.
+"""The printed portrait styles: poster, photo, duotone, halftone and line. Each paints a cut-out onto a flat ground.
 
 All are pure functions of the tones and the matte; none looks at a fixed brightness.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.avatar.crop import Crop
-from services.avatar.filters import crisp, luminance, smoothstep
+from services.avatar.filters import box, crisp, guided, luminance, resize, smoothstep
+from services.avatar.palettes import Palette, rgb
 from services.avatar.tone import Tones, stretch
 
 if TYPE_CHECKING:
@@ -17,27 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Plane = npt.NDArray[np.float32]
-    Colours = npt.NDArray[np.float32]
     Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """A ground and five inks from dark to light, as #rrggbb."""
-
-    name: str
-    ground: str
-    inks: tuple[str, str, str, str, str]
-
-
-PALETTES: Final = (
-    Palette("ember", "#ffc44f", ("#350a3d", "#a8154f", "#ea4f4b", "#ff9d6c", "#ffe8bf")),
-    Palette("lagoon", "#9be3d3", ("#0c1f4a", "#1c4f8c", "#3d8fc2", "#8fcbdd", "#f4fbf3")),
-    Palette("meadow", "#f6d98f", ("#14281f", "#2a5c4a", "#4c9673", "#a6cd8d", "#fbf6da")),
-    Palette("orchid", "#ffd3e4", ("#201044", "#5b2a93", "#a64fc2", "#f08fbd", "#fff0e6")),
-    Palette("graphite", "#f2725a", ("#14161b", "#484e59", "#8a919d", "#ccd1d7", "#ffffff")),
-    Palette("ocean", "#ffe1a8", ("#08263a", "#0f4c5c", "#2a8a8f", "#86c7b4", "#f7f5e6")),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +36,8 @@ class Subject:
 
 Print = Callable[[Subject, Palette], "Pixels"]
 """Paints the subject: shape (edge, edge, 3), 0 to 255. The ground is laid under it afterwards."""
+_LINE_EDGE = 640
+"""Lines are found at this edge, so that their width is a share of the picture."""
 _SHADES = 64
 """Steps between two inks: enough for a smooth edge or gradient."""
 
@@ -87,18 +70,36 @@ def halftone(subject: Subject, palette: Palette) -> "Pixels":
     return _ink(paper, palette.inks[::4])
 
 
+def line(subject: Subject, palette: Palette) -> "Pixels":
+    """A pen drawing: lines where the tone changes, solid ink where it is darker than the face's own shadows."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    tones, edge = subject.tones, min(subject.crop.edge, _LINE_EDGE)
+    tone = resize(tones.relative(luminance(subject.crop.pixels)), edge)
+    tone = guided(tone, tone, 3, 0.05)
+    found = smoothstep(box(box(tone, 4), 4) - box(tone, 1), 0.016, 0.05)
+    found = found * smoothstep(box(found, 8), 0.035, 0.1)  # a line has more of its kind beside it than a speck
+    first, second, *_ = tones.thresholds
+    dark = crisp(box(tones.plane, 2), first + 0.3 * (second - first))
+    paper = np.minimum(1 - crisp(resize(box(found, 1), subject.crop.edge), 0.3), dark)
+    if subject.crop.face is not None:  # the outline itself, or the matte's edge would be a row of dashes
+        radius = max(2, subject.crop.edge // 160)
+        paper = np.minimum(paper, crisp(box(box(subject.outline * subject.crop.valid, radius), radius), 0.72))
+    return _ink(paper, palette.inks[::4])
+
+
 def _ink(level: "Plane", inks: Sequence[str]) -> "Pixels":
     """The inks by number: 0.0 is the first, 1.0 the second, 0.5 half of each. By a table, for speed."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     last = len(inks) - 1
     steps = np.linspace(0, last, last * _SHADES + 1)
-    channels = [np.interp(steps, np.arange(len(inks)), channel) for channel in np.stack([_rgb(ink) for ink in inks]).T]
+    channels = [np.interp(steps, np.arange(len(inks)), channel) for channel in np.stack([rgb(ink) for ink in inks]).T]
     table = np.stack(channels, axis=-1).round().astype(np.uint8)
     return table[(level * _SHADES + 0.5).astype(np.intp)]
 
 
-PRINTS: Final[dict[str, Print]] = {"poster": poster, "photo": photo, "duotone": duotone, "halftone": halftone}
+PRINTS: Final[dict[str, Print]] = {"poster": poster, "photo": photo, "duotone": duotone, "halftone": halftone, "line": line}
 PRINT_NAMES: Final = tuple(PRINTS)
 
 
@@ -112,12 +113,10 @@ def lay(painted: "Pixels", matte: "Plane", ground: str) -> "Pixels":
 
     if ground == "transparent":
         return np.dstack([painted, (matte * 255).round().clip(0, 255).astype(np.uint8)])
-    under = _rgb(ground)
+    under = rgb(ground)
     mixed = (painted - under) * matte[..., None] + under
     return mixed.round().clip(0, 255).astype(np.uint8)
 
 
-def _rgb(colour: str) -> "Colours":
-    import numpy as np  # noqa: PLC0415 - heavy
-
-    return np.asarray([int(colour[place : place + 2], 16) for place in (1, 3, 5)], dtype=np.float32)
+FLAT: Final = {"poster": 1, "line": 4}
+"""The prints that are areas of few inks, every how many of the palette's: they can be traced as vector graphics."""

@@ -25,6 +25,8 @@ class AvatarSettings(ServiceSettings):
     """The style of a photo where the request names none."""
     model_threads: int = Field(default=1, ge=1, le=16)
     """Threads a model may use; the pool children are the parallelism."""
+    painting_threads: int = Field(default=2, ge=1, le=64)
+    """Threads a painting may use: it is the one thing here that takes a core for a second."""
 
 
 @cache

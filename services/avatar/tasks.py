@@ -21,7 +21,7 @@ def generate(command: GenerateAvatar, job: Job) -> AvatarResult:
     """
     job.progress(0.0, "prepare")
     with ExitStack() as opened:
-        uploads = [command.photo] if command.photo else []
+        uploads = [upload for upload in (command.photo, command.style_picture) if upload]
         files = {upload: opened.enter_context(job.open(job.input(upload))) for upload in uploads}
         workshop = Workshop(settings(), files=files, progress=job.progress, checkpoint=job.checkpoint)
         commission = plan(command, workshop)

@@ -28,7 +28,7 @@ _SMOOTH_EDGE = 512
 """Smoothing happens at this edge, whatever the picture's: hair and cloth become areas, and a large print costs no more."""
 
 
-_FACE_SPAN = 0.5
+FACE_SPAN = 0.5
 """The luminance that a well-lit face spans. Every face is brought to it before anything is smoothed, or a dim one would lose its eyes."""
 
 
@@ -36,7 +36,7 @@ _FACE_SPAN = 0.5
 class Tones:
     """`plane` is the smoothed tone (edge, edge); `thresholds` ascend and split it into one tone more than they are.
 
-    Tones are luminances relative to the face: 0.0 is its darkest part, 0.5 (`_FACE_SPAN`) its lightest.
+    Tones are luminances relative to the face: 0.0 is its darkest part, 0.5 (`FACE_SPAN`) its lightest.
     """
 
     plane: "Plane"
@@ -46,7 +46,7 @@ class Tones:
 
     def relative(self, light: "Plane") -> "Plane":
         """A luminance as a tone of this face."""
-        tone: Plane = (light - self.darkest) * (_FACE_SPAN / self.span)
+        tone: Plane = (light - self.darkest) * (FACE_SPAN / self.span)
         return tone
 
 

@@ -87,7 +87,7 @@ class GenerateAvatar(Command):
     """Draw avatars from exactly one of `prompt`, `seed` and `photo`.
 
     `sizes` and `formats` go before `size` and `format`: every variant is made in each size and format. `style_options` are the style's
-    own; GET /v1/services lists them.
+    own; GET /v1/services lists them. `style_picture` is any picture: a photo is painted in its manner.
     """
 
     kind: ClassVar[str] = "avatar.generate.v1"
@@ -109,6 +109,7 @@ class GenerateAvatar(Command):
     prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
     seed: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     photo: UploadId | None = None
+    style_picture: UploadId | None = None
     style: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")] | None = None
     variants: Annotated[int, Field(ge=1, le=16)] = 1
     size: Size = 512
@@ -123,6 +124,9 @@ class GenerateAvatar(Command):
     def _exactly_one_source(self) -> "GenerateAvatar":
         if sum(source is not None for source in (self.prompt, self.seed, self.photo)) != 1:
             msg = "give exactly one of prompt, seed and photo"
+            raise ValueError(msg)
+        if self.style_picture is not None and self.photo is None:
+            msg = "style_picture goes with a photo"
             raise ValueError(msg)
         return self
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from services.avatar.inference import SHA256, load_model
-from services.avatar.prints import PALETTES, PRINT_NAMES
+from services.avatar.palettes import PALETTES
+from services.avatar.prints import PRINT_NAMES
 from services.avatar.tasks import generate
 from shared.contracts.avatar import AvatarResult, GenerateAvatar
 from shared.errors import PermanentError, SettingsError
@@ -154,7 +155,7 @@ def test_hostile_photo_is_a_permanent_error(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(("wishes", "expected"), [
     ({"style": "postr"}, ("unknown-style", "/style")),
     ({"style": "avataaars"}, ("unknown-style", "/style")),
-    ({"format": "svg"}, ("unsupported-format", "/format")),
+    ({"format": "svg", "style": "duotone"}, ("unsupported-format", "/format")),
 ])  # fmt: skip
 def test_impossible_wishes_are_refused(tmp_path: Path, wishes: dict[str, str], expected: tuple[str, str]) -> None:
     """An illustrated style for a photo, or a vector format, is the user's to mend."""

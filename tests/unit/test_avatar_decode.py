@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.avatar.decode import Photo, decode
+from services.avatar.decode import Limits, Photo, decode
 from shared.errors import PermanentError
 
 GRADIENT = Image.fromarray(np.tile(np.arange(200, dtype=np.uint8), (100, 1)).repeat(3).reshape(100, 200, 3))
@@ -46,7 +46,7 @@ def take(tmp_path: Path, data: bytes, **limits: int) -> Photo:
     """Decode `data` under small limits."""
     path = tmp_path / "photo"
     path.write_bytes(data)
-    return decode(path, **{"max_bytes": 1_000_000, "max_pixels": 40_000_000, "working_edge": 512, **limits})
+    return decode(path, Limits(**{"max_bytes": 1_000_000, "max_pixels": 40_000_000, "working_edge": 512, **limits}))
 
 
 HOSTILE = {

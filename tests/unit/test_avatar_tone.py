@@ -5,7 +5,8 @@ import numpy.typing as npt
 
 from services.avatar.crop import Crop, frame, tilt
 from services.avatar.faces import Face
-from services.avatar.prints import PALETTES, PRINTS, Subject, lay
+from services.avatar.palettes import PALETTES
+from services.avatar.prints import PRINTS, Subject, lay
 from services.avatar.tone import measure, spread
 
 EDGE = 96
