@@ -58,6 +58,23 @@ class TranscoderSettings(ServiceSettings):
     """Streams in one source."""
     probe_seconds: float = Field(default=30.0, gt=0)
     """Wall clock of one probe."""
+    slowest_bytes: int = Field(default=16_384, ge=0)
+    """Bytes a second: a server that gives less for half a minute is given up on, for a slot of a worker waits with it."""
+    spare_bytes: int = Field(default=2**30, ge=0)
+    """Room that a job must leave on the worker's disk: it does not begin, or go on, with less."""
+    s3_sources: str = ""
+    """The buckets that `s3://` sources may name: `bucket` or `bucket/folder`, separated by commas; `{tenant}` in it stands for the
+    job's tenant. Every tenant may read all of what is listed here. Empty: none, and such sources are refused."""
+    s3_endpoint: str = ""
+    """Where those buckets are; empty: Amazon's."""
+    s3_region: str = ""
+    """Their region; empty: what AWS_REGION says."""
+    s3_access_key_id: str = ""
+    """With `s3_secret_access_key`: a key that can read those buckets and nothing else. Empty: what AWS_* or the host's role says."""
+    s3_secret_access_key: str = Field(default="", repr=False)
+    """See above."""
+    s3_anonymous: bool = False
+    """Whether those buckets are read without a key, being public."""
     fetch_private: bool = False
     """Whether `https://` sources may lie at private addresses. Off: a source URL must not reach into your network."""
 

@@ -2,6 +2,7 @@
 
 import http.client
 from email.message import Message
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import pytest
 from client.transport import retry_after
 from shared.errors import TransientError
 from shared.fetch import FetchRules, _accept
+from shared.partial import Partial
 
 WISHES = [("7", 7.0), ("", None), ("soon", None), ("-1", None), ("²", None), ("1²", None), ("9" * 400, float("inf"))]
 
@@ -37,6 +39,6 @@ def test_fetch_reads_seconds(wish: str, seconds: float | None) -> None:
     response = cast("http.client.HTTPResponse", SimpleNamespace(status=429, headers=headers))
 
     with pytest.raises(TransientError, match="answered 429") as refused:
-        _accept(response, urlsplit("https://media.example.com/talk.mov"), FetchRules(max_bytes=1))
+        _accept(response, urlsplit("https://media.example.com/talk.mov"), FetchRules(max_bytes=1), Partial(Path("talk")))
 
     assert seconds == refused.value.retry_after

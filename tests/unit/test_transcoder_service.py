@@ -13,7 +13,7 @@ from services.transcoder.settings import TranscoderSettings
 from services.transcoder.source import is_remote, local_source
 from services.transcoder.tasks import HANDLERS
 from shared.contracts.transcoder import CONTRACT, Preset
-from shared.errors import PermanentError, SettingsError
+from shared.errors import SettingsError
 from shared.fetch import FetchRules
 from tests.unit.transcoder_job import FakeJob
 
@@ -57,19 +57,6 @@ def test_an_upload_is_linked_and_not_copied(tmp_path: Path) -> None:
     with local_source("upl_12345678", job, job.workdir, TranscoderSettings()) as path:
         assert path.is_symlink()
         assert (path.name, path.read_bytes()) == ("source", b"media")
-
-
-def test_s3_is_refused_with_what_to_do_instead(tmp_path: Path) -> None:
-    """Nothing is done silently differently."""
-    job = FakeJob(tmp_path)
-
-    with (
-        pytest.raises(PermanentError, match="upload the file, or give an https") as caught,
-        local_source("s3://bucket/film.mp4", job, job.workdir, TranscoderSettings()),
-    ):
-        pass
-
-    assert caught.value.pointer == "/source"
 
 
 @pytest.mark.parametrize(("private", "judge"), [(False, "is_public"), (True, "<lambda>")])
