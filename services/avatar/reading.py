@@ -55,7 +55,10 @@ def read(prompt: str) -> Reading:
     wishes = tuple((trait, text) for trait, text in pairs if not trait.endswith(".any") or trait.startswith(("glasses", "beard", "hat")))
     lone = [text for trait, text in pairs if (trait, text) not in wishes and not _served(trait, wishes)]
     looks = tuple(trait.partition(".")[2] for trait, _ in wishes if trait.startswith("look."))
-    without = tuple(f"{tokens[word.place - 1]} {word.text}" for word in negated)
+    # A part can be left out; the picture's subject cannot.
+    parts = [word for word in negated if not all(trait.startswith("subject.") for trait in word.traits)]
+    unknown += [f"{tokens[word.place - 1]} {word.text}" for word in negated if word not in parts]
+    without = tuple(f"{tokens[word.place - 1]} {word.text}" for word in parts)
     return Reading(subject, wishes, looks, without, tuple(dict.fromkeys([*unknown, *lone])))
 
 
@@ -67,8 +70,8 @@ def _match(tokens: list[str], known: Vocabulary) -> tuple[list[Word], list[str]]
         for length in range(min(known.longest, len(tokens) - place), 0, -1):
             phrase = tuple(tokens[place : place + length])
             traits = known.phrases.get(phrase)
-            if traits is None and length == 1 and phrase[0] in known.colours["any"]:
-                traits = (f"tint.{phrase[0]}",)
+            if traits is None and length == 1:
+                traits = _inflected(phrase[0], known)
             if traits is not None:
                 words.append(Word(" ".join(phrase), place, traits))
                 break
@@ -78,6 +81,29 @@ def _match(tokens: list[str], known: Vocabulary) -> tuple[list[Word], list[str]]
                 unknown.append(tokens[place])
         place += length
     return words, unknown
+
+
+_PLURALS = (("ies", "y"), ("es", ""), ("s", ""), ("as", "o"), ("os", "o"), ("a", "o"))
+_ADJECTIVES = ("em", "en", "er", "es", "e")
+_LEAST_STEM = 3
+_DESCRIBING = ("tint", "mood", "age", "hair", "beard", "eyes", "colour")
+
+
+def _inflected(word: str, known: Vocabulary) -> tuple[str, ...] | None:
+    """The traits of a word or of the one that it is a form of: a plural, a Spanish or French gender, a German adjective's ending.
+
+    An adjective's ending is only taken off what describes: "manes" are no man.
+    """
+    stems = [(word, False)]
+    stems += [(word.removesuffix(end) + base, end == "es") for end, base in _PLURALS if word.endswith(end)]
+    stems += [(word.removesuffix(end), True) for end in _ADJECTIVES if word.endswith(end)]
+    for stem, describes in stems:
+        if len(stem) < _LEAST_STEM:
+            continue
+        traits = known.phrases.get((stem,)) or ((f"tint.{stem}",) if stem in known.colours["any"] else None)
+        if traits and (not describes or all(trait.startswith(_DESCRIBING) for trait in traits)):
+            return traits
+    return None
 
 
 def _lengths(words: list[Word]) -> list[Word]:

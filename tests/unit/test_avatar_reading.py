@@ -1,5 +1,7 @@
 """What the lexicon reads in a prompt."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,9 +10,10 @@ from services.avatar.options import complain
 from services.avatar.prompt import rank_styles
 from services.avatar.reading import Reading, read
 from services.avatar.styles import load_style
-from services.avatar.vocabulary import vocabulary
+from services.avatar.vocabulary import read_table, vocabulary
 from services.avatar.wishes import options_for, tables
 
+PROMPTS = Path("bench/avatar/prompts.toml")
 VOCABULARY = sorted(
     {" ".join(phrase) for phrase in vocabulary().phrases} | set(vocabulary().colours["any"]) | {"with", "no", "without", ",", "in", "xyzzy"}
 )
@@ -100,7 +103,7 @@ def test_bare_long_follows_the_beard() -> None:
 
 def test_unknown_words_are_listed_once() -> None:
     """What the lexicon does not know is said, without the words that carry nothing."""
-    assert ("software", "loves", "pizza") == read("a software developer who loves pizza, pizza").ignored
+    assert ("pizza",) == read("a software developer who loves pizza, pizza").ignored
 
 
 @settings(deadline=None, max_examples=200)  # the first example loads the tables and styles
@@ -113,3 +116,48 @@ def test_any_words_make_valid_options(words: list[str], noise: str) -> None:
             options = options_for(load_style(name), tables()[name], [trait for trait, _ in reading.wishes])
 
             assert [] == [complaint for option, value in options.items() if (complaint := complain(load_style(name), option, value))]
+
+
+@pytest.mark.parametrize(("prompt", "wishes"), [
+    ("una mujer con pelo rizado rojo y gafas redondas",
+     {"subject.person", "gender.woman", "hair.curly", "colour.hair.red", "glasses.round"}),
+    ("un monstruo verde de un ojo con cuernos", {"subject.monster", "colour.body.green", "eyes.one", "extra.horns"}),
+    ("un hombre barbudo sin gafas", {"subject.person", "gender.man", "beard.any"}),
+    ("un gato naranja con corona", {"subject.animal", "extra.ears", "colour.body.orange", "hat.crown"}),
+])  # fmt: skip
+def test_spanish_prompts(prompt: str, wishes: set[str]) -> None:
+    """Spanish too: colours behind their thing, "sin" takes away, gender endings."""
+    reading = read(prompt)
+
+    assert wishes == traits(reading)
+    assert () == reading.ignored
+
+
+@pytest.mark.parametrize(("word", "trait"), [
+    ("grauem", "colour.body.gray"),
+    ("fröhlichem", "mood.happy"),
+    ("tristes", "mood.sad"),
+    ("cansadas", "mood.sleepy"),
+])  # fmt: skip
+def test_forms_of_a_word_mean_the_word(word: str, trait: str) -> None:
+    """Endings of German adjectives, French and Spanish plurals and genders need no rows of their own."""
+    assert trait in traits(read(f"{word} robot"))
+
+
+def test_a_face_can_be_left_out_and_a_subject_cannot() -> None:
+    """What is left out is understood; a negated subject is not pretended to be."""
+    assert "extra.faceless" in traits(read("ein Kaktus ohne Gesicht"))
+    assert ("no robot",) == read("a woman with no robot").ignored
+
+
+def test_a_mane_is_no_man() -> None:
+    """Endings are only taken off words that describe: a noun would become another one."""
+    assert ("mane", "manes") == read("robot with a mane, manes").ignored
+
+
+def test_the_reviewed_prompts_are_understood() -> None:
+    """Of the sixty prompts in four languages that docs/avatars.md shows, one word means nothing here, and one cannot be drawn."""
+    prompts = [prompt for language in read_table(PROMPTS).values() for prompt in language]
+    ignored = {word for prompt in prompts for word in read(prompt).ignored}
+
+    assert (60, {"indian"}) == (len(prompts), ignored)
