@@ -44,6 +44,8 @@ class FanOut:
 
     children: Iterable[Child]
     on_failure: ChildPolicy = "fail"
+    own_weight: float = 0.0
+    """The share of the parent's progress that is left for what it does when they are done."""
 
 
 @dataclass(frozen=True, slots=True)

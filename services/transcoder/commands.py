@@ -6,11 +6,13 @@ Paths are relative to the job's scratch folder, in which the source lies as `sou
 from collections.abc import Sequence
 from fractions import Fraction
 
+from services.transcoder.film import Film
 from services.transcoder.filters import graph, sound_graph
 from services.transcoder.intake import guards
 from services.transcoder.ladder import Size, bit_rate_cap, fit
 from services.transcoder.outputs import POSTER, SOUND, SOURCE, Rendition
-from services.transcoder.probe import Probe, Video
+from services.transcoder.parts import GRID_SECONDS, Part
+from services.transcoder.probe import Audio, Video
 from services.transcoder.settings import TranscoderSettings
 from shared.contracts.transcoder import Clip
 
@@ -18,74 +20,86 @@ CRF = 22
 AUDIO_BIT_RATE = 128_000
 POSTER_SHORT_SIDE = 1080
 POSTER_SEARCH_SECONDS = 10
-KEYFRAME_SECONDS = 2
+QUIET = ("-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning")
+TELLING = ("-progress", "pipe:1", "-stats_period", "0.25")
 
 
 def _opening(clip: Clip, settings: TranscoderSettings, threads: int) -> list[str]:
     """Options up to and including the input. Seeking before the input decodes from the keyframe before, so a cut is exact."""
     seek = ["-ss", f"{clip.start:.6f}"] if clip.start else []
     length = ["-t", f"{clip.duration:.6f}"] if clip.duration else []
+    return [*_guarded(settings, threads, settings.max_error_rate), *seek, *length, "-i", _file(SOURCE)]
+
+
+def _guarded(settings: TranscoderSettings, threads: int, error_rate: float) -> list[str]:
     return [
-        *("-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning"),
-        *("-max_error_rate", f"{settings.max_error_rate:g}", "-filter_complex_threads", str(threads)),
-        *(*guards(settings.max_pixels), "-threads", str(threads), *seek, *length, "-i", _file(SOURCE)),
+        *(*QUIET, "-max_error_rate", f"{error_rate:g}", "-filter_complex_threads", str(threads)),
+        *(*guards(settings.max_pixels), "-threads", str(threads)),
     ]
 
 
-def encode(
-    pictures: Sequence[Rendition], found: Probe, clip: Clip, settings: TranscoderSettings, *, threads: int, sound_file: bool
-) -> list[str]:
-    """One FFmpeg for every encoded file of the request: `pictures`, and the sound alone where `sound_file` says so."""
-    sounding = sum(rendition.sound for rendition in pictures) + sound_file
-    chains = [graph(found.video, [rendition.size for rendition in pictures])] if found.video and pictures else []
-    chains += [sound_graph(found.audio, sounding)] if found.audio and sounding else []
-    pads = (f"[a{number}]" for number in range(sounding))
-    arguments = [*_opening(clip, settings, threads), "-progress", "pipe:1", "-stats_period", "0.25", "-filter_complex", ";".join(chains)]
+def encode(film: Film, part: Part | None, pictures: Sequence[Rendition], settings: TranscoderSettings, *, threads: int) -> list[str]:
+    """One FFmpeg for all `pictures` of a part, from one decode; None: of the whole film, whose frames nobody could count."""
+    sizes = [rendition.size for rendition in pictures]
+    if part is None:
+        opening = [*_opening(film.clip, settings, threads), *TELLING]
+        opening += ["-filter_complex", graph(film.video, sizes, tone_at=film.top)]
+        timing = ["-fps_mode:v", "vfr", "-force_key_frames", f"expr:gte(t,n_forced*{GRID_SECONDS})"]
+    else:
+        seek = ["-noaccurate_seek", "-ss", f"{part.seek:.6f}"] if part.seek is not None else []
+        opening = [*_guarded(settings, threads, film.error_rate(part, settings.max_error_rate)), "-copyts", *seek, "-i", _file(SOURCE)]
+        opening += [*TELLING, "-filter_complex", graph(film.video, sizes, cut=film.cut(part), tone_at=film.top)]
+        timing = ["-frames:v", str(part.count), "-fps_mode:v", "passthrough", "-enc_time_base", str(film.clock)]
+        timing += ["-force_key_frames", ",".join(f"{at:g}" for at in part.keys)]
     for number, rendition in enumerate(pictures):
-        arguments += ["-map", f"[v{number}]", *_h264(rendition.size, found.video.rate if found.video else Fraction(0), threads)]
-        arguments += [*(_aac(next(pads)) if rendition.sound else []), *_mp4(), _file(rendition.file)]
-    if sound_file:
-        arguments += [*_aac(next(pads)), *_mp4(), _file(SOUND)]
-    return arguments
+        opening += ["-map", f"[v{number}]", *_h264(rendition.size, film.video.rate, threads), *timing, *_mp4()]
+        opening += [_file(rendition.part(part.number if part else 0))]
+    return opening
 
 
 def _h264(size: Size, rate: Fraction, threads: int) -> list[str]:
-    """Keyframes on a grid of 2 s and nowhere else, so that renditions can be switched at every one."""
+    """Keyframes where they are forced and nowhere else, so that renditions can be switched at every one."""
     cap = bit_rate_cap(size, rate)
     return [
-        *(
-            "-c:v",
-            "libx264",
-            "-profile:v",
-            "high",
-            "-preset",
-            "veryfast",
-            "-crf",
-            str(CRF),
-            "-pix_fmt",
-            "yuv420p",
-            "-threads",
-            str(threads),
-        ),
-        *("-maxrate", str(cap), "-bufsize", str(2 * cap), "-fps_mode:v", "vfr"),
-        *(
-            "-sc_threshold",
-            "0",
-            "-g",
-            str(int(KEYFRAME_SECONDS * max(rate, Fraction(30)) * 2)),
-            "-force_key_frames",
-            f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})",
-        ),
+        *("-c:v", "libx264", "-profile:v", "high", "-preset", "veryfast", "-crf", str(CRF), "-pix_fmt", "yuv420p"),
+        *("-threads", str(threads), "-maxrate", str(cap), "-bufsize", str(2 * cap)),
+        *("-sc_threshold", "0", "-g", str(int(GRID_SECONDS * max(rate, Fraction(30)) * 2))),
     ]
 
 
-def _aac(pad: str) -> list[str]:
-    return ["-map", pad, "-c:a", "aac", "-b:a", str(AUDIO_BIT_RATE)]
+def sound(audio: Audio, clip: Clip, settings: TranscoderSettings, *, threads: int) -> list[str]:
+    """The sound, once and whole: in pieces, each cut would add the encoder's priming (155 ms late after a minute of six pieces)."""
+    return [
+        *(*_opening(clip, settings, threads), *TELLING, "-filter_complex", sound_graph(audio)),
+        *("-map", "[a0]", "-c:a", "aac", "-b:a", str(AUDIO_BIT_RATE), *_mp4(), _file(SOUND)),
+    ]
+
+
+def join(film: Film, rendition: Rendition) -> list[str]:
+    """One rendition from its parts, and the sound where it carries it: nothing is encoded. The picture is as late as it was.
+
+    The index goes in front, so that playing starts before the download ends.
+    """
+    offset = ["-itsoffset", f"{film.offset:.6f}"] if film.parts and film.offset else []
+    picture = [*offset, "-f", "concat", "-i", _file(rendition.list)] if film.parts else ["-i", _file(rendition.part(0))]
+    with_sound = ["-i", _file(SOUND), "-map", "0:v", "-map", "1:a"] if rendition.sound else ["-map", "0:v"]
+    return [*QUIET, *picture, *with_sound, "-c", "copy", "-movflags", "+faststart", *_mp4(), _file(rendition.file)]
+
+
+def concat_list(rendition: Rendition, seconds: Sequence[float]) -> str:
+    """The concat demuxer's list. Without `duration` lines a varying frame rate drifts (567 ms in an hour's worth of cuts)."""
+    lines = (f"file {rendition.part(number)}\nduration {length:.6f}\n" for number, length in enumerate(seconds))
+    return "ffconcat version 1.0\n" + "".join(lines)
+
+
+def look_through(rendition: Rendition) -> list[str]:
+    """Decode every keyframe of a finished file, and nothing else: each part begins with one, and any damage ends it."""
+    return [*QUIET, "-xerror", "-err_detect", "explode", "-skip_frame", "nokey", "-i", _file(rendition.file), "-an", "-f", "null", "-"]
 
 
 def _mp4() -> list[str]:
-    """The index in front, so that playing starts before the download ends. No metadata of the source: it may say where someone lives."""
-    return ["-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart", "-f", "mp4"]
+    """No metadata of the source: it may say where someone lives."""
+    return ["-map_metadata", "-1", "-map_chapters", "-1", "-f", "mp4"]
 
 
 def poster(video: Video, at: float, settings: TranscoderSettings, *, lit: bool) -> list[str]:

@@ -1,5 +1,6 @@
-"""The dear part: FFmpeg over a whole source, with its progress told, then the poster and the package."""
+"""FFmpeg and Shaka Packager at work: their progress told, their failures explained, their limits kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from services.transcoder.failures import explain
 from services.transcoder.outputs import PACKAGE, POSTER
 from services.transcoder.plan import Plan
 from services.transcoder.process import Limits, monotonic
-from services.transcoder.progress import Snapshot, eta
+from services.transcoder.progress import Goal, Snapshot, eta
 from services.transcoder.run import Ended, Watch, run
 from services.transcoder.settings import TranscoderSettings
 from shared.errors import TransientError
@@ -17,6 +18,8 @@ from shared.job import Checkpoint, Progress
 
 PACKAGER_MEMORY_MB = 4_096
 SMALL_CPU_SECONDS = 600
+PATIENCE = 4
+"""Wall-clock seconds for each CPU second that a program may use: it is niced, and others may be at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +41,54 @@ class Bench:
         return Watch(self.checkpoint, self.settings.stall_seconds)
 
 
-def encode(plan: Plan, bench: Bench, progress: Progress, *, start: float, end: float) -> Ended:
-    """Make every encoded file of the plan; progress goes from `start` to `end`. Raises a JobError that says why it failed."""
-    began, goal = monotonic(), plan.goal
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Where an encode's progress goes: to `report`, from `start` to `end`, each line beginning with `name`."""
+
+    report: Progress
+    start: float = 0.0
+    end: float = 1.0
+    name: str = ""
+
+    def within(self, start: float, end: float, name: str = "") -> "Teller":
+        """A share of this one's range."""
+        width = self.end - self.start
+        return Teller(self.report, self.start + width * start, self.start + width * end, name or self.name)
+
+    def tell(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
+        """Report a fraction of the range."""
+        named = ": ".join(piece for piece in (self.name, detail) if piece)
+        self.report(self.start + (self.end - self.start) * fraction, step, named, eta_seconds)
+
+
+def encode(arguments: Sequence[str], goal: Goal, cpu_seconds: int, bench: Bench, teller: Teller) -> Ended:
+    """Run FFmpeg with these arguments. Raises a JobError that says why it failed."""
+    began = monotonic()
 
     def tell(at: Snapshot) -> None:
         done, elapsed = goal.fraction(at), monotonic() - began
-        progress(start + (end - start) * done, "encode", goal.describe(at, elapsed), eta(done, elapsed))
+        teller.tell(done, "encode", goal.describe(at, elapsed), eta(done, elapsed))
 
-    limits = bench.limits(plan.cpu_seconds)
-    watch = Watch(bench.checkpoint, bench.settings.stall_seconds, on_progress=tell)
-    ended = run([str(bench.tools.ffmpeg.path), *plan.encode], cwd=bench.scratch, limits=limits, watch=watch)
+    limits = bench.limits(cpu_seconds)
+    watch = Watch(bench.checkpoint, bench.settings.stall_seconds, PATIENCE * cpu_seconds, on_progress=tell)
+    try:
+        ended = run([str(bench.tools.ffmpeg.path), *arguments], cwd=bench.scratch, limits=limits, watch=watch)
+    except TimeoutError as late:
+        raise TransientError(f"FFmpeg was not done after {PATIENCE * cpu_seconds} s; it was killed", type="encoder-slow") from late
     if ended.status != 0:
         raise explain("FFmpeg", ended, limits)
     if not ended.last.finished:
         raise TransientError("FFmpeg ended without saying that it had finished", type="encoder-failed")
+    return ended
+
+
+def copy(arguments: Sequence[str], bench: Bench) -> Ended:
+    """Run FFmpeg where it encodes nothing: joins files, or looks through one. Raises a JobError."""
+    limits = bench.limits(SMALL_CPU_SECONDS)
+    ended = run([str(bench.tools.ffmpeg.path), *arguments], cwd=bench.scratch, limits=limits, watch=bench.watch())
+    if ended.status != 0:
+        cause = explain("FFmpeg", ended, limits)
+        raise TransientError(f"one of our own files could not be used: {cause.detail}", type="output-inconsistent")
     return ended
 
 

@@ -16,27 +16,25 @@ AUDIO_RATES = (44_100, 48_000)
 """Sample rates in Hz that are kept; any other becomes the last."""
 
 
-def sound_graph(audio: Audio, count: int) -> str:
-    """Stereo (or mono) on pads [a0], [a1] …, gaps filled with silence, starting at 0 with the picture.
-
-    One filter and a split, never a filter for each output: where the sound starts late, two such filters that pad it from the same
-    stream bring FFmpeg 9.0's scheduler to a deadlock (18 of 30 runs on a busy machine; none of 42 with the split).
-    """
+def sound_graph(audio: Audio) -> str:
+    """Stereo (or mono) on pad [a0], gaps filled with silence, starting at 0 with the file."""
     rate = audio.rate if audio.rate in AUDIO_RATES else AUDIO_RATES[-1]
     layout = "mono" if audio.channels == 1 else "stereo"
-    pads = "".join(f"[a{number}]" for number in range(count))
-    return f"[0:{audio.index}]aresample={rate}:out_chlayout={layout}:async=1:first_pts=0,asplit={count}{pads}"
+    return f"[0:{audio.index}]aresample={rate}:out_chlayout={layout}:async=1:first_pts=0[a0]"
 
 
-def graph(video: Video, sizes: Sequence[Size], last: Sequence[str] = ("format=yuv420p",)) -> str:
+def graph(
+    video: Video, sizes: Sequence[Size], last: Sequence[str] = ("format=yuv420p",), *, cut: Sequence[str] = (), tone_at: Size | None = None
+) -> str:
     """A -filter_complex from stream `video` to pads [v0], [v1] … in the order of `sizes`; `last` ends each chain.
 
-    FFmpeg turns a rotated picture upright before the graph sees it, so sizes are upright ones. Tone mapping is dear, so it
-    happens once, at the largest size.
+    FFmpeg turns a rotated picture upright before the graph sees it, so sizes are upright ones. `cut` comes after deinterlacing, which
+    looks at the frames beside, and before all that is dear. Tone mapping is, so it happens once, at `tone_at` or else the largest size.
     """
-    before = ["bwdif=mode=send_frame:deint=interlaced"] if video.interlaced else []
+    before = ["bwdif=mode=send_frame:deint=interlaced", f"settb={video.tick}"] if video.interlaced else []
+    before += cut
     if video.hdr:
-        before += [_scale(sizes[0]), TONE_MAP]
+        before += [_scale(tone_at or sizes[0]), TONE_MAP]
     outputs = "".join(f"[s{number}]" for number in range(len(sizes)))
     head = ",".join([*before, f"split={len(sizes)}"])
     chains = [f"[s{number}]{_scale(size)},setsar=1:1,{','.join(last)}[v{number}]" for number, size in enumerate(sizes)]

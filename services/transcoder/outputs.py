@@ -9,6 +9,7 @@ SOUND = "audio.m4a"
 POSTER = "poster.jpg"
 PACKAGE = "hls"
 MASTER = "master.m3u8"
+PLAN = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,12 @@ class Rendition:
     size: Size
     file: str
     sound: bool
+
+    def part(self, number: int) -> str:
+        """The file of this rendition's part `number`."""
+        return f"part-{number:05}-{self.file}"
+
+    @property
+    def list(self) -> str:
+        """The file that names this rendition's parts for FFmpeg's concat demuxer."""
+        return f"{self.file}.txt"

@@ -1,37 +1,45 @@
-"""From a probe and a request to a plan: every file to make, and the full argument list of every program that makes it. Pure.
+"""From a probe, a timeline and a request to a plan: every file to make, and the argument list of every program that makes it. Pure.
 
-All renditions of a request come from one FFmpeg, so that the source is decoded once (one process for each costs 1.47 × the CPU).
+All renditions of a part come from one FFmpeg, so that the source is decoded once (one process for each costs 1.47 × the CPU).
 HLS is packaged from the same files by Shaka Packager: FFmpeg's own fMP4 playlists start at 0.067 s, which players jump over.
 Paths in a plan are relative to the job's scratch folder, in which the source lies as `source`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
-from services.transcoder.commands import encode, poster
-from services.transcoder.ladder import fit, ladder
+from services.transcoder.commands import encode, poster, sound
+from services.transcoder.film import Film
+from services.transcoder.ladder import Size, fit, ladder
 from services.transcoder.outputs import SOUND, Rendition
+from services.transcoder.parts import cut, length, selection
 from services.transcoder.probe import Probe
-from services.transcoder.progress import Goal
 from services.transcoder.settings import TranscoderSettings
+from services.transcoder.timeline import Timeline, steady, unbroken
 from shared.contracts.transcoder import Clip, Transcode
 from shared.errors import PermanentError
 
 POSTER_AT = 0.1
 MP4_HEIGHTS = {"mp4-480p": 480, "mp4-720p": 720, "mp4-1080p": 1080}
+FRAME_SLACK = 1
+"""Frames by which a container may miscount: an edit list may hide the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that will be made. Argument lists leave out the program; an empty one means that there is nothing to do."""
+    """Everything that will be made, as it is stored. Argument lists leave out the program."""
 
+    found: Probe
+    clip: Clip
     renditions: tuple[Rendition, ...]
     sound_file: bool
-    """Whether the sound is also written alone, as `audio.m4a`."""
+    """Whether the sound is also a file of its own, as `audio.m4a`."""
     publish: dict[str, str]
     """Artifact name → file, for single files."""
     hls: tuple[Rendition, ...]
-    encode: tuple[str, ...]
+    film: Film | None
+    """None where there is no picture to encode."""
     posters: tuple[tuple[str, ...], ...]
     """Attempts at a poster, one after the other until one leaves a picture."""
     duration: float | None
@@ -40,15 +48,35 @@ class Plan:
     """Seconds by which an output may be shorter; None where the source's own figure is too vague to hold anybody to it."""
     frames: int | None
     """Frames that will be read from the source, where that is known before."""
-    goal: Goal
-    """What progress is measured by: an estimate will do."""
-    cpu_seconds: int
+    threads: int
+    """Of each FFmpeg: the same on every worker, so that a part is the same wherever it is encoded."""
     notes: tuple[str, ...] = field(default=())
     """What was decided for the user, in sentences."""
 
+    @property
+    def sounding(self) -> bool:
+        """Whether the sound has to be encoded."""
+        return self.sound_file or any(rendition.sound for rendition in self.renditions)
 
-def make(request: Transcode, found: Probe, settings: TranscoderSettings, threads: int) -> Plan:
-    """The plan. Raises PermanentError where the source lacks what was asked for, or the clip lies outside it."""
+    @property
+    def fans_out(self) -> bool:
+        """Whether parts are jobs of their own. A short film is one part, which the job does itself."""
+        return self.film is not None and len(self.film.parts) > 1
+
+    def encode(self, number: int, pictures: Sequence[Rendition], settings: TranscoderSettings, threads: int) -> list[str]:
+        """The arguments that make `pictures` of part `number`."""
+        assert self.film is not None  # noqa: S101 - renditions come with a film
+        part = self.film.parts[number] if self.film.parts else None
+        return encode(self.film, part, pictures, settings, threads=threads)
+
+    def sound(self, settings: TranscoderSettings) -> list[str]:
+        """The arguments that make the sound."""
+        assert self.found.audio is not None  # noqa: S101 - asked for only where there is sound
+        return sound(self.found.audio, self.clip, settings, threads=self.threads)
+
+
+def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: TranscoderSettings, threads: int) -> Plan:
+    """The plan. Raises PermanentError where the source lacks what was asked for, is cut off, or the clip lies outside it."""
     wanted = request.wanted()
     clip = request.clip or Clip()
     duration = clipped(found, clip)
@@ -58,26 +86,63 @@ def make(request: Transcode, found: Probe, settings: TranscoderSettings, threads
         raise PermanentError("the source has no sound to make an audio file of", type="no-audio", pointer="/source")
     publish = {f"video-{name.removeprefix('mp4-')}.mp4": rendition.file for name, rendition in single.items()}
     publish |= {SOUND: SOUND} if "audio" in wanted else {}
-    whole = request.clip is None or (clip.start == 0 and clip.duration is None)
+    whole = clip.start == 0 and clip.duration is None
+    film = _film(found, clip, timeline, pictures[0].size, settings) if found.video and pictures else None
+    if film and film.parts and whole:
+        _refuse_cut_off(found, film)
     return Plan(
+        found=found,
+        clip=clip,
         renditions=pictures,
         sound_file=sound_file,
         publish=publish,
         hls=hls,
-        encode=tuple(encode(pictures, found, clip, settings, threads=threads, sound_file=sound_file)),
+        film=film,
         posters=_posters(found, clip, duration, settings) if request.poster else (),
-        duration=duration,
+        duration=film.duration if film and film.parts else duration,
         slack=_slack(found),
-        frames=_frames(found) if whole else None,
-        goal=_goal(found, duration) if pictures else Goal(duration, None),
-        cpu_seconds=cpu_budget(found, duration or settings.max_duration, len(pictures)),
+        frames=(film and film.frames) or (_frames(found) if whole else None),
+        threads=threads,
         notes=tuple(notes),
     )
 
 
+def _film(found: Probe, clip: Clip, timeline: Timeline | None, top: Size, settings: TranscoderSettings) -> Film:
+    assert found.video is not None  # noqa: S101 - asked for only where there is a picture
+    if timeline is None or not unbroken(timeline, found.container):
+        return Film(found.video, clip, top)
+    start = Fraction(found.start).limit_denominator(1_000_000)
+    origin = start + Fraction(clip.start).limit_denominator(1_000_000)
+    frames = selection(timeline, origin, clip.duration)
+    if not frames:
+        return Film(found.video, clip, top)
+    rate = steady(timeline, found.video.rate)
+    whole = float(timeline.seconds(frames.stop) - timeline.seconds(frames.start))
+    seconds = length(whole, settings.shortest_part, settings.longest_part)
+    parts = cut(timeline, frames, seconds, start=found.start, container=found.container)
+    offset = float(timeline.times[frames.start] * timeline.tick - origin)
+    return Film(found.video, clip, top, parts, rate, max(round(offset, 6), 0.0))
+
+
+def _refuse_cut_off(found: Probe, film: Film) -> None:
+    """The container's own index promises what its packets do not keep."""
+    promised, there = _frames(found), film.frames or 0
+    if promised is not None and there < promised - FRAME_SLACK:
+        raise PermanentError(
+            f"the source is damaged or cut off: {there} of its {promised} frames are there", type="invalid-media", pointer="/source"
+        )
+    slack, there_seconds, seconds = _slack(found), film.duration or 0.0, lasts(found)
+    if slack is not None and seconds is not None and there_seconds < seconds - slack:
+        raise PermanentError(
+            f"the source is damaged or cut off: {there_seconds:.2f} of its {seconds:.2f} s are there",
+            type="invalid-media",
+            pointer="/source",
+        )
+
+
 def clipped(found: Probe, clip: Clip) -> float | None:
     """How long the outputs will be, in seconds. Raises PermanentError for a clip that starts after the end."""
-    whole = (found.video and found.video.duration) or found.duration
+    whole = lasts(found)
     if whole is None:
         return clip.duration
     if clip.start >= whole:
@@ -85,6 +150,14 @@ def clipped(found: Probe, clip: Clip) -> float | None:
             f"the clip starts at {clip.start:g} s, but the source lasts only {whole:.3f} s", type="invalid-request", pointer="/clip/start"
         )
     return min(whole - clip.start, clip.duration or whole)
+
+
+def lasts(found: Probe) -> float | None:
+    """Seconds of the source as it says itself. Matroska's duration is the time of its end: what begins late is shorter."""
+    if found.video and found.video.duration:
+        return found.video.duration
+    late = found.start if "matroska" in found.container else 0.0
+    return found.duration - late if found.duration else None
 
 
 def _pictures(wanted: Sequence[str], found: Probe) -> tuple[tuple[Rendition, ...], dict[str, Rendition], tuple[Rendition, ...], list[str]]:
@@ -131,11 +204,6 @@ def _frames(found: Probe) -> int | None:
     return video.frames if abs(video.frames - video.duration * float(video.rate)) <= 1 else None
 
 
-def _goal(found: Probe, duration: float | None) -> Goal:
-    rate = float(found.video.rate) if found.video else 0.0
-    return Goal(duration, round(duration * rate) or None if duration else None)
-
-
 def _slack(found: Probe) -> float | None:
     """An MP4's index is exact; a Matroska header's duration is that of its longest stream; other formats estimate."""
     if found.video is None:
@@ -143,10 +211,3 @@ def _slack(found: Probe) -> float | None:
     if "mov" in found.container and found.video.duration and found.video.rate:
         return 2 / float(found.video.rate) + 0.05
     return 1.0 + 0.02 * (found.duration or 0) if "matroska" in found.container else None
-
-
-def cpu_budget(found: Probe, duration: float, renditions: int) -> int:
-    """CPU seconds after which a source is costlier than any honest one: ten times what the dearest real ones took."""
-    megapixels = found.video.width * found.video.height / 1e6 if found.video else 0
-    rate = max(float(found.video.rate), 25.0) / 25 if found.video else 1
-    return int(120 + duration * (2 + rate * 10 * (megapixels + renditions)))

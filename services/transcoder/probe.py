@@ -45,6 +45,8 @@ class Video:
     primaries: str
     interlaced: bool
     codec_string: str
+    tick: Fraction = Fraction(1, 90_000)
+    """Seconds of one unit of the stream's own timestamps."""
 
     @property
     def display(self) -> tuple[int, int]:
@@ -82,6 +84,8 @@ class Probe:
     streams: int
     video: Video | None
     audio: Audio | None
+    start: float = 0.0
+    """The earliest timestamp of any stream, in seconds: where the file begins."""
 
     def summary(self) -> dict[str, Any]:
         """As JSON for the job's result; names no path."""
@@ -141,6 +145,7 @@ def parse(answer: dict[str, Any]) -> Probe:
         streams=len(streams),
         video=_video(moving[0]) if moving else None,
         audio=_audio(sounding[0]) if sounding else None,
+        start=_seconds(described.get("start_time")) or 0.0,
     )
 
 
@@ -162,6 +167,7 @@ def _video(stream: dict[str, Any]) -> Video:
         primaries=stream.get("color_primaries", "unknown"),
         interlaced=stream.get("field_order") in INTERLACED,
         codec_string=stream.get("mime_codec_string", stream.get("codec_name", "unknown")),
+        tick=_ratio(stream.get("time_base")) or Fraction(1, 90_000),
     )
 
 

@@ -35,6 +35,10 @@ class TranscoderSettings(ServiceSettings):
 
     threads: int = Field(default=0, ge=0, le=64)
     """Encoder threads of one FFmpeg; 0: one for each CPU this process may use."""
+    shortest_part: float = Field(default=15.0, ge=2)
+    """Seconds of a segment that is encoded as a job of its own, at least; a film of less than two of these is not cut."""
+    longest_part: float = Field(default=60.0, ge=2)
+    """And at most: what a lost worker may cost."""
     nice: int = Field(default=5, ge=0, le=19)
     """Encoding yields to the machine's other work by this much."""
     stall_seconds: float = Field(default=60.0, gt=0)

@@ -1,29 +1,47 @@
-"""One job, from its source to its published outputs: the flow in one place, each step in a module of its own."""
+"""One job, from its source to its published outputs: the flow in one place, each step in a module of its own.
+
+A short film is encoded here, in one part. A long one is planned here, its parts are jobs of their own, and when the last of them has
+ended this runs again, to join them.
+"""
 
 import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import structlog
 
+from services.transcoder import document
 from services.transcoder.admit import admit
 from services.transcoder.binary import Tools
-from services.transcoder.encode import Bench, draw_poster, encode, pack
-from services.transcoder.outputs import POSTER
-from services.transcoder.plan import make
-from services.transcoder.probe import Probe, probe
-from services.transcoder.publish import outputs, publish
+from services.transcoder.conclude import Effort, ask, conclude
+from services.transcoder.encode import Bench, Teller, draw_poster
+from services.transcoder.outputs import POSTER, SOURCE
+from services.transcoder.plan import Plan, make
+from services.transcoder.process import monotonic
+from services.transcoder.segment import Made, Workshop
 from services.transcoder.settings import TranscoderSettings
+from services.transcoder.shelf import Shelf
 from services.transcoder.source import FETCH_SHARE, is_remote, local_source
-from services.transcoder.verify import verify
-from shared.contracts.transcoder import Transcode, TranscodeResult
-from shared.job import Job
+from services.transcoder.timeline import scan
+from shared.contracts.base import Blob
+from shared.contracts.transcoder import EncodeSegment, SegmentResult, Transcode, TranscodeResult
+from shared.job import Child, ChildResult, FanOut, Job
+from shared.storage import Storage, sha256_of
 from shared.telemetry import step
 
 MAX_THREADS = 16
 """x264 gains little beyond, and loses quality."""
 ENCODED = 0.93
 """Progress when the encoder is done."""
+JOINING = 0.05
+"""Share of a film's progress that joining, checking and publishing its parts is taken for."""
+SOUNDING = 0.98
+"""Progress within the encode when the sound begins."""
+SOUND_WEIGHT = 0.02
+"""What the sound costs, as a share of the pictures."""
 
 log = structlog.get_logger()
 
@@ -34,46 +52,125 @@ def threads(settings: TranscoderSettings) -> int:
     return settings.threads or min(available, MAX_THREADS)
 
 
-def transcode(command: Transcode, job: Job, tools: Tools, settings: TranscoderSettings) -> TranscodeResult:
-    """Do all that the command asks. Leaves no process and no file behind, however it ends. Raises a JobError."""
-    job.progress(0.0, "start")
-    with TemporaryDirectory(dir=job.workdir, prefix="transcode-") as folder:
-        bench = Bench(tools, settings, Path(folder), job.checkpoint)
+def transcode(command: Transcode, job: Job, tools: Tools, settings: TranscoderSettings) -> TranscodeResult | FanOut:
+    """Do all that the command asks, or leave it to children. Leaves no process and no file behind, however it ends. Raises a JobError."""
+    with workbench(job, tools, settings) as bench:
+        children = job.children()
+        if children is not None:
+            return _joined(job, bench, children)
+        job.progress(0.0, "start")
         with local_source(command.source, job, bench.scratch, settings) as path:
-            return _work(command, job, bench, path)
+            return _begin(command, job, bench, path)
 
 
-def _work(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeResult:
-    with step("probe"):
-        found = _ask(bench, path)
-        admit(found, bench.settings)
-    plan = make(command, found, bench.settings, threads(bench.settings))
-    log.info("transcode_planned", source=found.summary(), renditions=len(plan.renditions), frames=plan.frames)
-    start = FETCH_SHARE if is_remote(command.source) else 0.0
+@contextmanager
+def workbench(job: Job, tools: Tools, settings: TranscoderSettings) -> Iterator[Bench]:
+    """A scratch folder that goes when the attempt ends."""
+    with TemporaryDirectory(dir=job.workdir, prefix="transcode-") as folder:
+        yield Bench(tools, settings, Path(folder), job.checkpoint)
+
+
+def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeResult | FanOut:
+    plan = _plan(command, bench, path)
+    remote = is_remote(command.source)
+    source = _kept(command, job, path, plan)
+    poster = draw_poster(plan, bench)
+    told = document.write(plan, source, bench.settings, stashed=remote and plan.fans_out, poster=poster)
+    stored = document.publish(told, job)
+    if poster:
+        job.publish(POSTER, bench.scratch / poster, "image/jpeg")
+    start = FETCH_SHARE if remote else 0.0
+    job.progress(start, "plan", told.estimate.describe())
+    log.info(
+        "transcode_planned", source=plan.found.summary(), renditions=len(plan.renditions), parts=told.estimate.parts, frames=plan.frames
+    )
+    if plan.fans_out:
+        return _fan_out(plan, source, stored)
+    shop = Workshop(plan, bench, Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url)), nullcontext)
+    teller, began = Teller(job.progress, start, ENCODED), monotonic()
     with step("encode") as span:
-        ended = encode(plan, bench, job.progress, start=start, end=ENCODED)
-        span.set_attributes({"frames": ended.last.frame, "cpu_seconds": ended.cpu, "renditions": len(plan.renditions)})
-    with step("finish"):
-        job.progress(ENCODED, "check")
-        probes = verify(plan, ended.last, bench.scratch, lambda made: _ask(bench, made))
-        poster = draw_poster(plan, bench)
-        packaged = pack(plan, bench)
-    with step("publish"):
-        made = outputs(plan, bench.scratch, probes, packaged)
-        publish(plan, bench.scratch, job, packaged=packaged, poster=poster)
-    seconds = max(output.duration for output in made)
-    log.info("transcode_finished", outputs=len(made), wall=round(ended.wall, 3), cpu=round(ended.cpu, 3))
-    return TranscodeResult(
-        source=found.summary(),
-        outputs=made,
-        poster=POSTER if poster else None,
-        encode_seconds=round(ended.wall, 3),
-        cpu_seconds=round(ended.cpu, 3),
-        speed=round(seconds / ended.wall, 3) if ended.wall else 0.0,
-        binary=f"ffmpeg {bench.tools.ffmpeg.label}",
-        notes=list(plan.notes),
+        made = [shop.picture(0, teller.within(0.0, SOUNDING if plan.sounding else 1.0))] if plan.film else []
+        made += [shop.sound(teller.within(SOUNDING if made else 0.0, 1.0))] if plan.sounding else []
+        effort = Effort(tuple(made), monotonic() - began)
+        span.set_attributes({"frames": sum(part.frames for part in made), "cpu_seconds": effort.cpu})
+    return conclude(told, shop, job, effort, Teller(job.progress, ENCODED, 1.0))
+
+
+def _plan(command: Transcode, bench: Bench, path: Path) -> Plan:
+    with step("probe"):
+        found = ask(bench, path)
+        admit(found, bench.settings)
+        moving = found.video is not None and command.wanted() != ["audio"]
+        timeline = (
+            scan(path, found.video, bench.tools, bench.settings, cwd=bench.scratch, checkpoint=bench.checkpoint)
+            if found.video is not None and moving
+            else None
+        )
+    return make(command, found, timeline, bench.settings, threads(bench.settings))
+
+
+def _kept(command: Transcode, job: Job, path: Path, plan: Plan) -> Blob:
+    """Where the segments find the source. What a URL led to is stored once, so that nobody fetches it again."""
+    if not is_remote(command.source):
+        return job.input(command.source)
+    if plan.fans_out:
+        return job.stash(SOURCE, path)
+    return Blob(key=SOURCE, bytes=path.stat().st_size, sha256=sha256_of(path))
+
+
+def _fan_out(plan: Plan, source: Blob, stored: Blob) -> FanOut:
+    """A child for each part, dearest first, so that no long one is left for the end; and one for the sound, before them all."""
+    assert plan.film is not None  # noqa: S101 - only pictures are cut
+    whole = max(sum(part.bytes for part in plan.film.parts), 1)
+    sound = [Child(EncodeSegment(source=source, plan=stored), weight=SOUND_WEIGHT)] if plan.sounding else []
+    dearest = sorted(plan.film.parts, key=lambda part: part.bytes / (part.end - part.start), reverse=True)
+    parts = [Child(EncodeSegment(source=source, plan=stored, part=part.number), weight=part.bytes / whole) for part in dearest]
+    return FanOut([*sound, *parts], own_weight=JOINING)
+
+
+def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: TranscoderSettings) -> SegmentResult:
+    """A child's work: one part of the film, or its sound. Raises a JobError."""
+    plan, began = document.read(command.plan, job).plan, time.time()
+    with workbench(job, tools, settings) as bench:
+        shop = _workshop(plan, command.source, job, bench)
+        if command.part is None:
+            made = shop.sound(Teller(job.progress, name="sound"))
+        else:
+            count = len(plan.film.parts) if plan.film else 0
+            made = shop.picture(command.part, Teller(job.progress, name=f"segment {command.part + 1} of {count}"))
+    return SegmentResult(
+        plan=command.plan,
+        frames=made.frames,
+        encoded=list(made.encoded),
+        reused=list(made.reused),
+        cpu_seconds=round(made.cpu, 3),
+        started_at=round(began, 3),
+        ended_at=round(time.time(), 3),
     )
 
 
-def _ask(bench: Bench, path: Path) -> Probe:
-    return probe(path, bench.tools, bench.settings, cwd=bench.scratch, checkpoint=bench.checkpoint)
+def _joined(job: Job, bench: Bench, children: Sequence[ChildResult]) -> TranscodeResult:
+    """All segments have ended: make films of them."""
+    results = [SegmentResult.model_validate(child.result) for child in children if child.result is not None]
+    told = document.read(results[0].plan, job)
+    made = (Made(result.frames, tuple(result.encoded), tuple(result.reused), result.cpu_seconds) for result in results)
+    wall = max(result.ended_at for result in results) - min(result.started_at for result in results)
+    shop = _workshop(told.plan, told.source, job, bench)
+    result = conclude(told, shop, job, Effort(tuple(made), wall), Teller(job.progress, 1 - JOINING, 1.0))
+    if told.stashed:
+        shop.shelf.storage.delete(told.source.key)
+    return result
+
+
+def _workshop(plan: Plan, source: Blob, job: Job, bench: Bench) -> Workshop:
+    @contextmanager
+    def linked() -> Iterator[None]:
+        link = bench.scratch / SOURCE
+        with job.open(source) as path:
+            link.symlink_to(path.absolute())
+            try:
+                yield
+            finally:
+                link.unlink()
+
+    return Workshop(plan, bench, Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url)), linked)

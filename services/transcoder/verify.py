@@ -1,4 +1,4 @@
-"""Success is more than an exit status of 0: every output is probed and held against the plan.
+"""Success is more than an exit status of 0: every output is probed, its packets counted, and held against the plan.
 
 FFmpeg exits with 0 from a source that ends early, and after a SIGTERM that left a playable, shorter file.
 """
@@ -6,53 +6,46 @@ FFmpeg exits with 0 from a source that ends early, and after a SIGTERM that left
 from collections.abc import Callable
 from pathlib import Path
 
+from services.transcoder.encode import Bench
+from services.transcoder.film import Film
 from services.transcoder.outputs import SOUND, Rendition
 from services.transcoder.plan import Plan
 from services.transcoder.probe import Probe
-from services.transcoder.progress import Snapshot
+from services.transcoder.timeline import Timeline, scan
 from shared.errors import PermanentError, TransientError
-
-FRAME_SLACK = 1
-"""Frames by which a container may miscount: an edit list may hide the last one."""
 
 Ask = Callable[[Path], Probe]
 """Probes one of our own files."""
+NEAR = 0.001
+"""Seconds by which a part may begin off its time: no more than two clocks' rounding."""
 
 
-def verify(plan: Plan, last: Snapshot, scratch: Path, ask: Ask) -> dict[str, Probe]:
-    """Probe all files of the plan; by file name.
+def verify(plan: Plan, bench: Bench, frames: int, ask: Ask) -> dict[str, Probe]:
+    """Probe all files of the plan, which were encoded from `frames` frames; by file name.
 
     Raises PermanentError where the source was shorter than it says, TransientError where the fault is ours.
     """
-    _whole(plan, last)
-    probes = {rendition.file: _picture(rendition, plan, last, ask(scratch / rendition.file)) for rendition in plan.renditions}
+    probes: dict[str, Probe] = {}
+    keys: list[list[int]] = []
+    for rendition in plan.renditions:
+        found = probes[rendition.file] = _picture(rendition, plan, ask(bench.scratch / rendition.file))
+        keys.append(_frames(rendition, plan, frames, bench, found))
+    if any(other != keys[0] for other in keys):
+        raise _ours("the renditions have keyframes at different frames")
     if plan.sound_file:
-        found = ask(scratch / SOUND)
+        found = ask(bench.scratch / SOUND)
         if found.audio is None or not found.duration:
             raise _ours(f"{SOUND} has no sound")
         probes[SOUND] = found
     return probes
 
 
-def _whole(plan: Plan, last: Snapshot) -> None:
-    """Were all of the source's frames read? What was dropped or doubled to keep time is accounted for."""
-    read = last.frame + last.dropped - last.duplicated
-    if plan.frames is not None and read < plan.frames - FRAME_SLACK:
-        raise PermanentError(
-            f"the source is damaged or cut off: {read} of its {plan.frames} frames could be read", type="invalid-media", pointer="/source"
-        )
-    if plan.renditions and last.frame == 0:
-        raise PermanentError("the source is damaged: none of its frames could be read", type="invalid-media", pointer="/source")
-
-
-def _picture(rendition: Rendition, plan: Plan, last: Snapshot, found: Probe) -> Probe:
+def _picture(rendition: Rendition, plan: Plan, found: Probe) -> Probe:
     video = found.video
     if video is None or video.duration is None:
         raise _ours(f"{rendition.file} has no picture")
     if (video.width, video.height) != (rendition.size.width, rendition.size.height):
         raise _ours(f"{rendition.file} is {video.width}×{video.height}")
-    if video.frames != last.frame:
-        raise _ours(f"{rendition.file} has {video.frames} of {last.frame} frames")
     if rendition.sound and found.audio is None:
         raise _ours(f"{rendition.file} has no sound")
     if plan.slack is not None and plan.duration is not None and video.duration < plan.duration - plan.slack:
@@ -62,6 +55,32 @@ def _picture(rendition: Rendition, plan: Plan, last: Snapshot, found: Probe) -> 
             pointer="/source",
         )
     return found
+
+
+def _frames(rendition: Rendition, plan: Plan, frames: int, bench: Bench, found: Probe) -> list[int]:
+    """Which frames are keyframes, after seeing that every frame is there, each part at its time."""
+    assert found.video is not None  # noqa: S101 - `_picture` saw it
+    path = bench.scratch / rendition.file
+    made = scan(path, found.video, bench.tools, bench.settings, cwd=bench.scratch, checkpoint=bench.checkpoint)
+    if made is None or len(made.times) != frames:
+        raise _ours(f"{rendition.file} has {len(made.times) if made else 'unclear'} of {frames} frames")
+    if plan.film and plan.film.parts:
+        _in_time(rendition, plan.film, made)
+    return list(made.keys)
+
+
+def _in_time(rendition: Rendition, film: Film, made: Timeline) -> None:
+    """Every part begins when it should, with a keyframe, and the film is as long as it should be: within a frame is not enough."""
+    expected = 0.0
+    for part, lasts in zip(film.parts, film.seconds(), strict=True):
+        at = float(made.seconds(part.first))
+        if abs(at - expected) > max(NEAR, float(made.tick)) or part.first not in made.keys:
+            raise _ours(f"{rendition.file}: part {part.number} begins at {at:.4f} s, not at {expected:.4f} s")
+        expected += lasts
+    if len(made.keys) != sum(len(part.keys) for part in film.parts):
+        raise _ours(f"{rendition.file} has {len(made.keys)} keyframes")
+    if abs(float(made.seconds(len(made.times))) - expected) > float(made.seconds(len(made.times))) / len(made.times) + NEAR:
+        raise _ours(f"{rendition.file} lasts {float(made.seconds(len(made.times))):.4f} s, not {expected:.4f} s")
 
 
 def _ours(what: str) -> TransientError:

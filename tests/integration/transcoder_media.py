@@ -2,13 +2,17 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from services.transcoder.binary import tools
 from services.transcoder.settings import TranscoderSettings
-from services.transcoder.transcode import transcode
-from shared.contracts.transcoder import Transcode, TranscodeResult
+from services.transcoder.transcode import encode_segment, transcode
+from shared.contracts.base import Command
+from shared.contracts.states import State
+from shared.contracts.transcoder import EncodeSegment, Transcode, TranscodeResult
+from shared.job import ChildResult, FanOut
 from tests.unit.transcoder_job import FakeJob
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "samples" / "bigbuckbunny.mp4"
@@ -56,8 +60,22 @@ def keyframes(path: Path) -> list[float]:
 
 
 def do(job: FakeJob, settings: TranscoderSettings | None = None, **request: Any) -> TranscodeResult:
-    """The whole job, for real."""
-    return transcode(Transcode(source=UPLOAD, **request), job, tools(), settings or TranscoderSettings())
+    """The whole job, for real; where it fans out, its children in their order, one after the other."""
+    own = (settings or TranscoderSettings()).model_copy(update={"storage_url": f"file://{job.storage.root}"})
+    command = Transcode.model_validate({"source": UPLOAD, **request})
+    answer = transcode(command, job, tools(), own)
+    if isinstance(answer, FanOut):
+        job.ended = [_child(job, index, child.command, own) for index, child in enumerate(answer.children)]
+        answer = transcode(command, job, tools(), own)
+    assert isinstance(answer, TranscodeResult)
+    return answer
+
+
+def _child(job: FakeJob, index: int, command: Command, settings: TranscoderSettings) -> ChildResult:
+    assert isinstance(command, EncodeSegment)
+    child = replace(job, id=f"{job.id}.{index}", artifacts={})
+    result = encode_segment(EncodeSegment.model_validate_json(command.model_dump_json()), child, tools(), settings)
+    return ChildResult(child.id, index, State.SUCCEEDED, result.model_dump(mode="json"), None, ())
 
 
 def job_for(source: Path, folder: Path) -> FakeJob:

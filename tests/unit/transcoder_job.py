@@ -4,11 +4,12 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 from shared.contracts.base import Artifact, Blob
 from shared.job import ChildResult, Once
+from shared.local_storage import LocalStorage
+from shared.storage import job_folder
 from tests.unit.job_effects import NoEffects
 
 
@@ -30,14 +31,18 @@ class FakeJob(NoEffects):
     labels: dict[str, str] = field(default_factory=dict)
     told: list[tuple[float, str, str, float | None]] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
+    ended: Sequence[ChildResult] | None = None
+    """How the children ended, once they have."""
     workdir: Path = field(init=False)
     published: Path = field(init=False)
+    storage: LocalStorage = field(init=False)
 
     def __post_init__(self) -> None:
         """Make its folders."""
         self.workdir, self.published = self.root / "work", self.root / "published"
-        self.workdir.mkdir(parents=True)
-        self.published.mkdir()
+        self.workdir.mkdir(parents=True, exist_ok=True)
+        self.published.mkdir(exist_ok=True)
+        self.storage = LocalStorage(self.root / "storage")
 
     def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
         """Keep every report."""
@@ -53,8 +58,12 @@ class FakeJob(NoEffects):
 
     @contextmanager
     def open(self, blob: Blob) -> Iterator[Path]:
-        """The upload's own file."""
-        yield self.uploads[blob.key]
+        """The upload's own file, or what was stored."""
+        if blob.key in self.uploads:
+            yield self.uploads[blob.key]
+            return
+        with self.storage.local(blob.key) as path:
+            yield path
 
     def publish(self, name: str, source: Path | bytes, media_type: str, *, at_once: bool = False) -> Artifact:
         """Copy it away."""
@@ -65,14 +74,14 @@ class FakeJob(NoEffects):
             target.write_bytes(source)
         else:
             shutil.copyfile(source, target)
-        content = target.read_bytes()
-        made = Artifact(name=name, key=f"jobs/{name}", bytes=len(content), sha256=sha256(content).hexdigest(), media_type=media_type)
+        blob = self.storage.put(f"{job_folder(self.id)}/artifacts/{name}", source, media_type)
+        made = Artifact(name=name, key=blob.key, bytes=blob.bytes, sha256=blob.sha256 or "", media_type=media_type)
         self.artifacts[name] = made
         return made
 
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
-        """Not needed by this service yet."""
-        raise NotImplementedError(name, source, media_type)
+        """Store bytes of the job."""
+        return self.storage.put(f"{job_folder(self.id)}/stash/{name}", source, media_type)
 
     def once(self, key: str) -> AbstractContextManager[Once]:
         """Every effect is a first one."""
@@ -80,5 +89,5 @@ class FakeJob(NoEffects):
         return nullcontext(Once("open"))
 
     def children(self) -> Sequence[ChildResult] | None:
-        """There are none."""
-        return None
+        """As the test says."""
+        return self.ended

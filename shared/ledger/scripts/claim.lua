@@ -9,13 +9,16 @@ local function next_in_turn()
     local turn = redis.call('ZRANGE', P .. 'turn:' .. queue, 0, 0, 'WITHSCORES')
     if not turn[1] then return nil end
     local tenant, at = turn[1], tonumber(turn[2])
-    local candidate = redis.call('ZRANGE', line_of(queue, tenant), 0, 0)[1]
+    local first = redis.call('ZRANGE', line_of(queue, tenant), 0, 0)[1]
+    local family = first and string.sub(first, 1, 1) == FAMILY and string.sub(first, 2)
+    local candidate = family and redis.call('ZRANGE', kin_of(queue, family), 0, 0)[1] or first
     local found = candidate and load(candidate)
     if found and (found.state == 'queued' or found.wait == 'woken') then
       redis.call('HSET', P .. 'turns', queue, int(at))
       redis.call('ZADD', P .. 'turn:' .. queue, int(at + 1), tenant)
       return candidate, found
     end
+    if family then leave_kin(queue, tenant, family, candidate) end
     if candidate then leave_line(queue, tenant, candidate) else redis.call('ZREM', P .. 'turn:' .. queue, tenant) end
   end
   return nil

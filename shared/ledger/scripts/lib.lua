@@ -13,9 +13,10 @@ local RINGS_HERE = ARGV[2] == '1'
 local TERMINAL = {succeeded = true, failed = true, canceled = true, expired = true}
 local FIELDS = {'state', 'epoch', 'attempt', 'errors', 'crashes', 'token', 'tenant', 'queue', 'run_at', 'expires', 'max', 'parent', 'index',
   'weight', 'frac', 'wait', 'sealed', 'total', 'ok', 'bad', 'onfail', 'worker', 'pid', 'lease', 'started', 'nonce', 'last', 'unique',
-  'attempt_started', 'pinged', 'shown', 'wsum', 'told', 'created'}
+  'attempt_started', 'pinged', 'shown', 'wsum', 'told', 'created', 'fanned', 'base'}
 local NUMBERS = {epoch = true, attempt = true, errors = true, crashes = true, token = true, run_at = true, expires = true, weight = true,
-  frac = true, total = true, ok = true, bad = true, lease = true, started = true, attempt_started = true, pinged = true, shown = true, wsum = true, told = true, created = true}
+  frac = true, total = true, ok = true, bad = true, lease = true, started = true, attempt_started = true, pinged = true, shown = true, wsum = true, told = true, created = true,
+  fanned = true, base = true}
 
 local function int(n) return string.format('%d', n) end
 local function job_key(id) return P .. 'job:' .. id end
@@ -89,15 +90,36 @@ end
 -- has a line of its own per queue, and tenants with a line take turns. A tenant that comes anew starts at the turn under way.
 local function line_of(queue, tenant) return P .. 'line:' .. queue .. ':' .. tenant end
 
+-- Within a tenant's line jobs go by age, but a parent's children stand there as one, under FAMILY and the parent's id; behind it they go by
+-- their index. Whenever one of them is taken, the family goes to the end of the line: a film's 200 segments let a clip that came later pass.
+local FAMILY = '~' -- sorts after every id: what came in the same millisecond goes first
+local function kin_of(queue, parent) return P .. 'kin:' .. queue .. ':' .. parent end
+
 local function queue_up(r, front)
   -- What has waited its turn already goes by its age, which puts it first.
-  redis.call('ZADD', line_of(r.queue, r.tenant), 'NX', int(front and r.created or NOW), r.id)
+  local member = r.id
+  if r.parent ~= '' then
+    redis.call('ZADD', kin_of(r.queue, r.parent), int(tonumber(r.index) or 0), r.id)
+    member = FAMILY .. r.parent
+  end
+  redis.call('ZADD', line_of(r.queue, r.tenant), 'NX', int(front and r.created or NOW), member)
   redis.call('ZADD', P .. 'turn:' .. r.queue, 'NX', redis.call('HGET', P .. 'turns', r.queue) or '0', r.tenant)
 end
 
 local function leave_line(queue, tenant, id)
   redis.call('ZREM', line_of(queue, tenant), id)
   if redis.call('EXISTS', line_of(queue, tenant)) == 0 then redis.call('ZREM', P .. 'turn:' .. queue, tenant) end
+end
+
+-- One child leaves; what is left of its family goes to the end of the line.
+local function leave_kin(queue, tenant, parent, id)
+  local kin = kin_of(queue, parent)
+  redis.call('ZREM', kin, id)
+  if redis.call('EXISTS', kin) == 0 then
+    leave_line(queue, tenant, FAMILY .. parent)
+  else
+    redis.call('ZADD', line_of(queue, tenant), 'XX', int(NOW), FAMILY .. parent)
+  end
 end
 
 -- Ring the doorbell: `front` for what has waited its turn already (rescued, woken, given back).
@@ -120,6 +142,7 @@ end
 
 local function unready(r)
   redis.call('ZREM', P .. 'ready:' .. r.queue, r.id)
+  if r.parent ~= '' then leave_kin(r.queue, r.tenant, r.parent, r.id) end
   leave_line(r.queue, r.tenant, r.id)
 end
 
@@ -194,7 +217,7 @@ terminate = function(r, state, data)
   alive(r, -1)
   set(r, 'finished', NOW, 'wait', '', 'run_at', '')
   redis.call('HDEL', job_key(r.id), 'bell', 'nonce', 'attempt_started', 'pinged', 'told')
-  if r.parent == '' then redis.call('HDEL', job_key(r.id), 'frac', 'shown', 'wsum') end -- a child's count in its parent's progress
+  if r.parent == '' then redis.call('HDEL', job_key(r.id), 'frac', 'shown', 'wsum', 'fanned', 'base') end -- a child's count in its parent's progress
   if r.unique ~= '' then
     if redis.call('GET', r.unique) == r.id then redis.call('DEL', r.unique) end
     set(r, 'unique', '')
@@ -239,16 +262,21 @@ local function crash(r, budget, why, letter)
   end
 end
 
--- A child is now at `fraction`: its parent's progress is its children's, weighted; told at most once in `interval` ms.
-local function tell_parent(r, fraction, step, interval)
+-- A child is now at `fraction`: its parent's progress is its children's, weighted; told at most once in `interval` ms, with the child's
+-- own words and the time to go, as if the rest went as fast as what was done since the first child was made.
+local function tell_parent(r, fraction, step, interval, words)
   if r.parent == '' or fraction == r.frac then return end
   local p = load(r.parent)
   if not p or p.state ~= 'running' then return end
   local sum = tonumber(redis.call('HINCRBYFLOAT', job_key(r.parent), 'shown', tostring((fraction - r.frac) * r.weight)))
   if p.wsum <= 0 or NOW - p.pinged < tonumber(interval) then return end
   local share = math.min(1, math.max(0, sum / p.wsum))
-  local data = cjson.encode({fraction = math.floor(share * 10000 + 0.5) / 10000, step = step,
-    detail = int(p.ok + p.bad) .. ' of ' .. int(p.total) .. ' parts done'})
+  local detail = int(p.ok + p.bad) .. ' of ' .. int(p.total) .. ' parts done'
+  local told = {fraction = math.floor(share * 10000 + 0.5) / 10000, step = step, detail = words and words ~= '' and detail .. '; ' .. words or detail}
+  if share > p.base and p.fanned > 0 then
+    told.eta_seconds = math.floor((NOW - p.fanned) * (1 - share) / (share - p.base) / 100 + 0.5) / 10
+  end
+  local data = cjson.encode(told)
   set(p, 'pinged', NOW, 'progress', data)
   emit(p, 'progressed', data)
 end

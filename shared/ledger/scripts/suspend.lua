@@ -18,6 +18,7 @@ for index = 0, tonumber(ARGV[5]) - 1 do
 end
 drop_lease(r)
 set(r, 'sealed', '1', 'total', tonumber(ARGV[5]), 'wsum', ARGV[6], 'onfail', ARGV[7], 'artifacts', ARGV[8], 'ok', ok, 'bad', bad, 'shown', tostring(shown),
+  'fanned', NOW, 'base', tonumber(ARGV[6]) > 0 and tostring(math.min(1, shown / tonumber(ARGV[6]))) or '0',
   'wait', 'waiting', 'last', 'suspend' .. ARGV[4])
 if ok + bad >= r.total or (bad > 0 and r.onfail == 'fail') then
   set(r, 'wait', 'woken')

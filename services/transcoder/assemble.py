@@ -1,0 +1,51 @@
+"""Segments become films: joined without encoding, the sound added, the start as late as it was; then held against the plan."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from services.transcoder.commands import concat_list, join, look_through
+from services.transcoder.encode import Bench, Teller, copy
+from services.transcoder.outputs import SOUND, Rendition
+from services.transcoder.segment import Workshop
+from shared.contracts.base import Blob
+from shared.errors import TransientError
+from shared.storage import Storage
+
+
+def assemble(shop: Workshop, teller: Teller, while_needed: ExitStack) -> None:
+    """Make every file of the plan in the scratch folder. What is missing on the shelf (somebody removed it) is encoded again, here."""
+    if shop.plan.sounding:
+        if shop.shelf.find(shop.sound_digest()) is None:
+            shop.sound(teller)
+        while_needed.enter_context(_at_hand(shop.shelf.storage, shop.shelf.find(shop.sound_digest()), shop.bench, SOUND))
+    for done, rendition in enumerate(shop.plan.renditions):
+        shop.bench.checkpoint()
+        teller.tell(done / len(shop.plan.renditions), "join", rendition.size.name)
+        _join(shop, rendition, teller)
+
+
+def _join(shop: Workshop, rendition: Rendition, teller: Teller) -> None:
+    plan, bench = shop.plan, shop.bench
+    assert plan.film is not None  # noqa: S101 - renditions come with a film
+    with ExitStack() as stack:
+        for number in range(len(plan.film.parts) or 1):
+            if shop.find(number, rendition) is None:
+                shop.picture(number, teller)
+            stack.enter_context(_at_hand(shop.shelf.storage, shop.find(number, rendition), bench, rendition.part(number)))
+        (bench.scratch / rendition.list).write_text(concat_list(rendition, plan.film.seconds()), encoding="ascii")
+        copy(join(plan.film, rendition), bench)
+    copy(look_through(rendition), bench)
+
+
+@contextmanager
+def _at_hand(storage: Storage, blob: Blob | None, bench: Bench, name: str) -> Iterator[None]:
+    """The blob under `name` in the scratch folder."""
+    if blob is None:
+        raise TransientError(f"{name} vanished from storage while it was needed", type="segment-lost")
+    link = bench.scratch / name
+    with storage.local(blob.key) as path:
+        link.symlink_to(path.absolute())
+        try:
+            yield
+        finally:
+            link.unlink(missing_ok=True)

@@ -1,0 +1,74 @@
+"""The last step of every job: segments joined, checked, packaged, published, and told."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from services.transcoder.assemble import assemble
+from services.transcoder.document import Document
+from services.transcoder.encode import Bench, Teller, pack
+from services.transcoder.probe import Probe, probe
+from services.transcoder.publish import outputs, publish
+from services.transcoder.segment import Made, Workshop
+from services.transcoder.verify import verify
+from shared.contracts.transcoder import TranscodeResult
+from shared.job import Job
+from shared.telemetry import step
+
+PUBLISHING = 0.4
+"""Progress within this step when publishing begins."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What the segments took: `wall` from the first one's start to the last one's end, `cpu` of all programs."""
+
+    segments: tuple[Made, ...]
+    wall: float
+
+    @property
+    def cpu(self) -> float:
+        """Seconds."""
+        return sum(made.cpu for made in self.segments)
+
+    @property
+    def pictures(self) -> list[Made]:
+        """Without the sound."""
+        return [made for made in self.segments if made.frames]
+
+
+def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: Teller) -> TranscodeResult:
+    """Join, check, package, publish. Raises a JobError."""
+    plan, bench = told.plan, shop.bench
+    with ExitStack() as while_needed:
+        with step("finish"):
+            assemble(shop, teller.within(0.0, PUBLISHING / 2), while_needed)
+            teller.tell(PUBLISHING / 2, "check")
+            probes = verify(plan, bench, sum(made.frames for made in effort.segments), lambda path: ask(bench, path))
+            packaged = pack(plan, bench)
+        with step("publish"):
+            made = outputs(plan, bench.scratch, probes, packaged, effort.cpu)
+            publish(plan, bench.scratch, job, packaged=packaged, teller=teller.within(PUBLISHING, 1.0))
+    seconds = max(output.duration for output in made)
+    log.info("transcode_finished", outputs=len(made), wall=round(effort.wall, 3), cpu=round(effort.cpu, 3))
+    return TranscodeResult(
+        source=plan.found.summary(),
+        outputs=made,
+        poster=told.poster,
+        encode_seconds=round(effort.wall, 3),
+        cpu_seconds=round(effort.cpu, 3),
+        speed=round(seconds / effort.wall, 3) if effort.wall else 0.0,
+        binary=f"ffmpeg {bench.tools.ffmpeg.label}",
+        notes=list(plan.notes),
+        segments=len(effort.pictures),
+        segments_reused=sum(not made.encoded for made in effort.pictures),
+    )
+
+
+def ask(bench: Bench, path: Path) -> Probe:
+    """Probe a file in the scratch folder."""
+    return probe(path, bench.tools, bench.settings, cwd=bench.scratch, checkpoint=bench.checkpoint)

@@ -1,0 +1,135 @@
+"""One segment of a film, or its sound: taken from the shelf where it lies there, else encoded and put there."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import structlog
+
+from services.transcoder.commands import encode as encode_arguments
+from services.transcoder.encode import Bench, Teller, encode
+from services.transcoder.estimate import cpu_limit
+from services.transcoder.outputs import SOUND, Rendition
+from services.transcoder.parts import Part
+from services.transcoder.plan import FRAME_SLACK, Plan
+from services.transcoder.progress import Goal
+from services.transcoder.run import Ended
+from services.transcoder.shelf import Shelf
+from shared.contracts.base import Blob
+from shared.errors import PermanentError
+
+EARLIER = (20.0, 3_600.0)
+"""Seconds earlier that reading begins where the first try did not find all frames: a seek in a broadcast may land too late."""
+
+Source = Callable[[], AbstractContextManager[None]]
+"""Puts the source into the scratch folder; called only where something has to be encoded."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a segment took. `encoded` and `reused` name files of renditions; times in seconds."""
+
+    frames: int = 0
+    encoded: tuple[str, ...] = ()
+    reused: tuple[str, ...] = ()
+    cpu: float = 0.0
+    wall: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What it takes to make a plan's segments."""
+
+    plan: Plan
+    bench: Bench
+    shelf: Shelf
+    source: Source
+
+    def digest(self, number: int, rendition: Rendition) -> str:
+        """What a segment in one rendition is called on the shelf: by the command that would make it alone, on any number of threads."""
+        return self.shelf.digest(self.plan.encode(number, [rendition], self.bench.settings, 0))
+
+    def sound_digest(self) -> str:
+        """Likewise, of the sound."""
+        return self.shelf.digest(replace(self.plan, threads=0).sound(self.bench.settings))
+
+    def find(self, number: int, rendition: Rendition) -> Blob | None:
+        """The finished segment."""
+        return self.shelf.find(self.digest(number, rendition))
+
+    def picture(self, number: int, teller: Teller) -> Made:
+        """Part `number` in every rendition; only what is missing is encoded, all of it from one decode. Raises a JobError."""
+        missing = [rendition for rendition in self.plan.renditions if self.find(number, rendition) is None]
+        reused = tuple(rendition.file for rendition in self.plan.renditions if rendition not in missing)
+        film = self.plan.film
+        frames = film.parts[number].count if film and film.parts else 0
+        if not missing:
+            return Made(frames, reused=reused)
+        with self.source():
+            ended = self._encode(number, missing, teller)
+        for rendition in missing:
+            path = self.bench.scratch / rendition.part(number)
+            self.shelf.keep(self.digest(number, rendition), path)
+            path.unlink()
+        names = tuple(rendition.file for rendition in missing)
+        log.info(
+            "segment_encoded", part=number, renditions=names, frames=ended.last.frame, cpu=round(ended.cpu, 3), wall=round(ended.wall, 3)
+        )
+        return Made(ended.last.frame, names, reused, ended.cpu, ended.wall)
+
+    def sound(self, teller: Teller) -> Made:
+        """The whole sound. Raises a JobError."""
+        digest = self.sound_digest()
+        if self.shelf.find(digest) is not None:
+            return Made(reused=(SOUND,))
+        goal = Goal(self.plan.duration, None)
+        with self.source():
+            ended = encode(self.plan.sound(self.bench.settings), goal, cpu_limit(self.plan, 1.0, self.bench.settings), self.bench, teller)
+        path = self.bench.scratch / SOUND
+        self.shelf.keep(digest, path)
+        path.unlink()
+        log.info("sound_encoded", cpu=round(ended.cpu, 3), wall=round(ended.wall, 3))
+        return Made(0, (SOUND,), (), ended.cpu, ended.wall)
+
+    def _encode(self, number: int, pictures: list[Rendition], teller: Teller) -> Ended:
+        film = self.plan.film
+        assert film is not None  # noqa: S101 - renditions come with a film
+        if not film.parts:
+            return _whole(self.plan, self._run(None, pictures, teller))
+        part = film.parts[number]
+        tries = [part] + [replace(part, seek=max(part.seek - earlier, 0.0) or None) for earlier in EARLIER if part.seek]
+        for at in tries:
+            ended = self._run(at, pictures, teller)
+            if ended.last.frame == part.count:
+                return ended
+            log.warning("segment_short", part=number, frames=ended.last.frame, of=part.count, seek=at.seek)
+        raise PermanentError(
+            f"the source is damaged or cut off: {ended.last.frame} of {part.count} frames could be read from "
+            f"{sum(film.seconds()[:number]):.2f} s on",
+            type="invalid-media",
+            pointer="/source",
+        )
+
+    def _run(self, part: Part | None, pictures: list[Rendition], teller: Teller) -> Ended:
+        film, settings = self.plan.film, self.bench.settings
+        assert film is not None  # noqa: S101 - as above
+        arguments = encode_arguments(film, part, pictures, settings, threads=self.plan.threads)
+        duration = float(film.exact_seconds(part)) if part else self.plan.duration
+        share = duration / self.plan.duration if duration and self.plan.duration else 1.0
+        frames = part.count if part else round(duration * float(film.video.rate)) if duration else None
+        return encode(arguments, Goal(duration, frames or None), cpu_limit(self.plan, share, settings), self.bench, teller)
+
+
+def _whole(plan: Plan, ended: Ended) -> Ended:
+    """Were all of the source's frames read, as far as anybody can tell? What was dropped or doubled to keep time is accounted for."""
+    last = ended.last
+    read = last.frame + last.dropped - last.duplicated
+    if plan.frames is not None and read < plan.frames - FRAME_SLACK:
+        raise PermanentError(
+            f"the source is damaged or cut off: {read} of its {plan.frames} frames could be read", type="invalid-media", pointer="/source"
+        )
+    if last.frame == 0:
+        raise PermanentError("the source is damaged: none of its frames could be read", type="invalid-media", pointer="/source")
+    return ended

@@ -1,0 +1,113 @@
+"""What was encoded once is not encoded again: not by a retry, a redrive or a job that only adds a size."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.transcoder.settings import TranscoderSettings
+from shared.errors import PermanentError
+from tests.integration.transcoder_media import do, job_for, pattern
+from tests.unit.transcoder_job import FakeJob
+
+IN_PARTS = TranscoderSettings(shortest_part=2.0, longest_part=2.0, threads=2)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> FakeJob:
+    """Six seconds as 240p in three segments, and the sound."""
+    folder = tmp_path_factory.mktemp("film")
+    job = job_for(pattern(folder, "film.mp4", size="426x240", rate="25", seconds=6.0), folder)
+    do(job, IN_PARTS, preset="mp4-480p")
+    return job
+
+
+def again(job: FakeJob, **changes: Any) -> FakeJob:
+    """Another attempt or another job, over the same storage."""
+    return replace(job, ended=None, artifacts={}, told=[], **changes)
+
+
+def encoded(job: FakeJob) -> list[str]:
+    """What the children of a job encoded, all of it."""
+    return sorted(name for child in job.ended or () for name in (child.result or {})["encoded"])
+
+
+def test_a_redrive_encodes_nothing_again(film: FakeJob) -> None:
+    """Planned anew from the same source and request, every segment and the sound lie on the shelf."""
+    redriven = again(film)
+    result = do(redriven, IN_PARTS, preset="mp4-480p")
+
+    assert encoded(film) == ["426x240.mp4"] * 3 + ["audio.m4a"]
+    assert encoded(redriven) == []
+    assert (result.segments, result.segments_reused, result.cpu_seconds) == (3, 3, 0.0)
+
+
+def test_another_job_that_adds_a_size_encodes_only_that(tmp_path: Path) -> None:
+    """The first job's segments are copied, so that it may be deleted meanwhile."""
+    job = job_for(pattern(tmp_path, "film.mp4", size="640x360", rate="25", seconds=6.0), tmp_path)
+    do(job, IN_PARTS, preset="mp4-480p")
+    more = again(job, id="transcoder_second")
+    do(more, IN_PARTS, presets=["mp4-480p", "hls"])
+
+    assert encoded(job) == ["640x360.mp4"] * 3 + ["audio.m4a"]
+    assert encoded(more) == ["426x240.mp4"] * 3
+    assert {"video-480p.mp4", "hls/master.m3u8"} <= set(more.artifacts)
+
+
+def test_tenants_share_nothing(film: FakeJob) -> None:
+    """Or one could find out what another has."""
+    stranger = again(film, id="transcoder_stranger", tenant="other")
+    do(stranger, IN_PARTS, preset="mp4-480p")
+
+    assert encoded(stranger) == encoded(film)
+
+
+def test_a_segment_that_vanished_is_encoded_again(film: FakeJob) -> None:
+    """Somebody tidied up the bucket between the last segment and the join."""
+    job = again(film, id="transcoder_tidied")
+    do(job, IN_PARTS, preset="mp4-480p")
+    for lost in list(job.storage.list("jobs/transcoder_tidied/segments"))[:2]:
+        job.storage.delete(lost.key)
+    job.storage.delete_prefix("segments")
+    kept = job.ended
+    result = do(replace(job, ended=kept, artifacts={}, told=[]), IN_PARTS, preset="mp4-480p")
+
+    assert result.outputs[0].frames == 150
+
+
+def test_the_plan_is_a_document(film: FakeJob) -> None:
+    """Every argument list, an estimate, every part; and no name of this machine's folders."""
+    document = json.loads((film.published / "plan.json").read_text(encoding="utf-8"))
+    text = json.dumps(document)
+
+    assert [len(document["commands"][name]) for name in ("segments", "sound", "join")] == [3, 1, 1]
+    assert "-force_key_frames" in document["commands"]["segments"][1]
+    assert document["estimate"]["parts"] == 3
+    assert min(document["estimate"][name] for name in ("cpu_seconds", "seconds", "bytes", "disk_bytes")) > 0
+    assert str(film.root) not in text
+
+
+def test_progress_of_a_segment_names_it(tmp_path: Path) -> None:
+    """The parent's progress repeats its children's words."""
+    job = job_for(pattern(tmp_path, "film.mp4", size="426x240", rate="25", seconds=4.0, tone=False), tmp_path)
+    do(job, IN_PARTS, preset="mp4-480p")
+
+    assert {told[2].partition(":")[0] for told in job.told if told[1] == "encode"} == {"segment 1 of 2", "segment 2 of 2"}
+
+
+def test_a_damaged_stretch_ends_the_film(tmp_path: Path) -> None:
+    """A hole of zeros in the middle: the segment that has it says where."""
+    source = pattern(
+        tmp_path, "film.mp4", "-bf", "0", "-g", "25", "-movflags", "+faststart", size="426x240", rate="25", seconds=6.0, tone=False
+    )
+    content = bytearray(source.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + len(content) // 8] = bytes(len(content) // 8)
+    source.write_bytes(content)
+
+    with pytest.raises(PermanentError) as caught:
+        do(job_for(source, tmp_path), IN_PARTS, preset="mp4-480p")
+
+    assert (caught.value.type, caught.value.pointer) == ("invalid-media", "/source")
