@@ -124,7 +124,8 @@ def _fan_out(plan: Plan, source: Blob, stored: Blob) -> FanOut:
     whole = max(sum(part.bytes for part in plan.film.parts), 1)
     sound = [Child(EncodeSegment(source=source, plan=stored), weight=SOUND_WEIGHT)] if plan.sounding else []
     dearest = sorted(plan.film.parts, key=lambda part: part.bytes / (part.end - part.start), reverse=True)
-    parts = [Child(EncodeSegment(source=source, plan=stored, part=part.number), weight=part.bytes / whole) for part in dearest]
+    share = (1 - JOINING - SOUND_WEIGHT * len(sound)) / whole
+    parts = [Child(EncodeSegment(source=source, plan=stored, part=part.number), weight=part.bytes * share) for part in dearest]
     return FanOut([*sound, *parts], own_weight=JOINING)
 
 
