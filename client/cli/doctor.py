@@ -92,10 +92,10 @@ def _rest(service: Service) -> Iterator[str]:
 def facts(services: Iterable[Service]) -> Iterator[str]:
     """What is not wrong, and yet worth knowing: how well users' files are shut in."""
     for service in services:
-        sandbox = ((service.model_extra or {}).get("catalogue") or {}).get("sandbox")
-        if sandbox:
-            missing = f": {sandbox['missing']}" if sandbox.get("missing") else ""
-            yield f"{service.name}: programs that read users' files run in the sandbox {sandbox['level']!r}{missing}."
+        match ((service.model_extra or {}).get("catalogue") or {}).get("sandbox"):
+            case {"level": level, **more}:  # a worker of an older release says it in other words
+                missing = f": {more['missing']}" if more.get("missing") else ""
+                yield f"{service.name}: programs that read users' files run in the sandbox {level!r}{missing}."
 
 
 def _gateway(session: Session) -> Iterator[str]:
