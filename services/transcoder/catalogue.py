@@ -14,7 +14,16 @@ PRESETS: Mapping[str, str] = {
     "mp4-720p": "likewise, 720 pixels at most",
     "mp4-1080p": "likewise, 1080 pixels at most",
     "hls": f"adaptive streaming: up to {MAX_RENDITIONS} sizes from {RUNGS[0]}p down, fMP4 segments, sound apart",
+    "dash": "likewise as MPEG-DASH; with hls it is one more list of the same files",
     "audio": "the sound alone, AAC in an .m4a file",
+}
+
+BESIDES: Mapping[str, str] = {
+    "captions": "WebVTT from uploads (SRT, WebVTT) and from the source's own text tracks; in hls and dash a track to choose",
+    "thumbnails": "single pictures, evenly spaced or at times of your choice: JPEG, WebP, PNG",
+    "storyboard": "small pictures on sheets, and the WebVTT that shows them above a seek bar",
+    "preview": "a few moving seconds: WebP, GIF",
+    "encryption": "of hls and dash: aes-128 (hls alone), cbcs, cenc (dash alone); the key is the job's artifact",
 }
 
 
@@ -22,7 +31,7 @@ def catalogue() -> Mapping[str, Any]:
     """Presets, limits and binaries as JSON. A binary that is missing or refused is said here, not raised: the page must show."""
     given = settings()
     limits = {"bytes": given.max_source_bytes, "seconds": given.max_duration, "pixels": given.max_pixels, "streams": given.max_streams}
-    return {"presets": dict(PRESETS), "poster": "image/jpeg", "limits": limits, **_machine()}
+    return {"presets": dict(PRESETS), "besides": dict(BESIDES), "poster": "image/jpeg", "limits": limits, **_machine()}
 
 
 def _machine() -> dict[str, Any]:

@@ -8,11 +8,14 @@ import structlog
 
 from services.transcoder.assemble import assemble
 from services.transcoder.document import Document
-from services.transcoder.encode import Bench, Teller, pack
+from services.transcoder.encode import Bench, Teller
+from services.transcoder.packing import pack
 from services.transcoder.probe import Probe, probe
 from services.transcoder.publish import outputs, publish
+from services.transcoder.seal import Seal
 from services.transcoder.segment import Made, Workshop
 from services.transcoder.verify import verify
+from services.transcoder.write import fetch
 from shared.contracts.transcoder import TranscodeResult
 from shared.job import Job
 from shared.telemetry import step
@@ -41,7 +44,7 @@ class Effort:
         return [made for made in self.segments if made.frames]
 
 
-def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: Teller) -> TranscodeResult:
+def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: Teller, seal: Seal | None = None) -> TranscodeResult:
     """Join, check, package, publish. Raises a JobError."""
     plan, bench = told.plan, shop.bench
     with ExitStack() as while_needed:
@@ -49,10 +52,11 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
             assemble(shop, teller.within(0.0, PUBLISHING / 2), while_needed)
             teller.tell(PUBLISHING / 2, "check")
             probes = verify(plan, bench, sum(made.frames for made in effort.segments), lambda path: ask(bench, path))
-            packaged = pack(plan, bench)
+            fetch(plan.texts, told.captions, bench, job)
+            packed = pack(plan.package, bench, seal) if plan.package else None
         with step("publish"):
-            made = outputs(plan, bench.scratch, probes, packaged, effort.cpu)
-            publish(plan, bench.scratch, job, packaged=packaged, teller=teller.within(PUBLISHING, 1.0))
+            made = outputs(plan, bench.scratch, probes, packed, effort.cpu)
+            publish(plan, bench.scratch, job, packed=packed, seal=seal, teller=teller.within(PUBLISHING, 1.0))
     seconds = max(output.duration for output in made)
     log.info("transcode_finished", outputs=len(made), wall=round(effort.wall, 3), cpu=round(effort.cpu, 3))
     return TranscodeResult(

@@ -1,5 +1,6 @@
 """The plan as a document: stored before the first encode, shown among the job's artifacts, read by every segment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from services.transcoder.commands import join
 from services.transcoder.estimate import Estimate, estimate
 from services.transcoder.outputs import PLAN
 from services.transcoder.plan import Plan
+from services.transcoder.seal import FLAGS
 from services.transcoder.settings import TranscoderSettings
 from shared.contracts.base import Blob
 from shared.job import Job
@@ -24,6 +26,8 @@ class Document:
     source: Blob
     stashed: bool
     """Whether the source is this job's own copy of what a URL led to."""
+    captions: tuple[Blob, ...]
+    """Where the texts of the plan lie."""
     poster: str | None
     """The poster's name, where one could be drawn."""
     estimate: Estimate
@@ -34,17 +38,19 @@ class Document:
 _ADAPTER = TypeAdapter(Document)
 
 
-def write(plan: Plan, source: Blob, settings: TranscoderSettings, *, stashed: bool, poster: str | None) -> Document:
+def write(
+    plan: Plan, source: Blob, settings: TranscoderSettings, *, stashed: bool, captions: Sequence[Blob], poster: str | None
+) -> Document:
     """The document of a plan."""
     parts = range(len(plan.film.parts) or 1) if plan.film else range(0)
     commands = {
         "segments": tuple(tuple(plan.encode(number, plan.renditions, settings, plan.threads)) for number in parts),
         "sound": (tuple(plan.sound(settings)),) if plan.sounding else (),
         "join": tuple(tuple(join(plan.film, rendition)) for rendition in plan.renditions if plan.film),
-        "package": (tuple(package.arguments(plan.hls, sound=plan.sound_file)),) if plan.hls else (),
+        "package": (tuple(package.arguments(plan.package, flags=FLAGS if plan.package.scheme else None)),) if plan.package else (),
         "poster": plan.posters,
     }
-    return Document(source, stashed, poster, estimate(plan, settings), plan, commands)
+    return Document(source, stashed, tuple(captions), poster, estimate(plan, settings), plan, commands)
 
 
 def publish(document: Document, job: Job) -> Blob:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.transcoder import package
 from services.transcoder.binary import Tools
 from services.transcoder.failures import explain
-from services.transcoder.outputs import PACKAGE, POSTER
+from services.transcoder.outputs import POSTER
 from services.transcoder.plan import Plan
 from services.transcoder.process import Limits, monotonic
 from services.transcoder.progress import Goal, Snapshot, eta
@@ -103,16 +102,3 @@ def draw_poster(plan: Plan, bench: Bench) -> str | None:
         if ended.status < 0:
             raise explain("FFmpeg", ended, limits)
     return None
-
-
-def pack(plan: Plan, bench: Bench) -> dict[str, package.Playlist]:
-    """Make the HLS package, if the plan has one; its playlists by rendition, checked. Raises a JobError."""
-    if not plan.hls:
-        return {}
-    arguments = [str(bench.tools.packager.path), *package.arguments(plan.hls, sound=plan.sound_file)]
-    limits = bench.limits(SMALL_CPU_SECONDS, PACKAGER_MEMORY_MB)
-    (bench.scratch / PACKAGE).mkdir()
-    ended = run(arguments, cwd=bench.scratch, limits=limits, watch=bench.watch())
-    if ended.status != 0:
-        raise explain("Shaka Packager", ended, limits)
-    return package.check(bench.scratch / PACKAGE, plan.hls, sound=plan.sound_file)

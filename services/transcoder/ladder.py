@@ -47,6 +47,11 @@ def fit(display: tuple[int, int], short: int) -> Size:
     return Size(min(fitted.width, max(width // 2 * 2, 2)), min(fitted.height, max(height // 2 * 2, 2)))
 
 
+def fit_width(display: tuple[int, int], width: int) -> Size:
+    """`display` scaled down until it is `width` wide."""
+    return fit(display, max(round(min(width / display[0], 1) * min(display)), 2))
+
+
 def ladder(display: tuple[int, int]) -> list[Size]:
     """The sizes of an adaptive package, largest first: the source's own size up to 1080p, then rungs clearly below it."""
     top = min(*display, RUNGS[0])

@@ -1,98 +1,113 @@
-"""HLS by Shaka Packager: one CMAF set from the encoded files, and the playlists read again to see that they agree."""
+"""One CMAF set from the encoded files, by Shaka Packager: HLS and DASH over the same segments. Pure.
 
-import math
-import re
+Shaka Packager 3.8.0 knows AES-128 for HLS too, but writes fMP4 segments that each hold all those before it: seal.py does that.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote
+from typing import Literal
 
-from services.transcoder.outputs import MASTER, PACKAGE, SOUND, Rendition
-from shared.errors import TransientError
+from services.transcoder.outputs import MASTER, Rendition
+from services.transcoder.playlists import IFRAMES, PLAYLIST
 
 SEGMENT_SECONDS = 6
 AUDIO = "audio"
-PLAYLIST = "playlist.m3u8"
+TEXT = "text"
+MANIFEST = "manifest.mpd"
+UNKNOWN = "und"
+"""BCP 47's tag for a language that nobody named. The packager does not know it, and gets none instead."""
+NOBODY = "zxx"
+"""BCP 47's tag for "no language": no track has it, so that no subtitle is on unasked."""
 
-
-def arguments(renditions: Sequence[Rendition], *, sound: bool) -> list[str]:
-    """The packager's arguments. Segments begin at keyframes, which lie at the same times in every rendition."""
-    streams = [_stream(rendition.file, "video", rendition.size.name) for rendition in renditions]
-    if sound:
-        streams.append(f"{_stream(SOUND, 'audio', AUDIO)},hls_group_id={AUDIO},hls_name=main")
-    return ["--quiet", *streams, "--segment_duration", str(SEGMENT_SECONDS), "--hls_master_playlist_output", f"{PACKAGE}/{MASTER}"]
-
-
-def _stream(file: str, kind: str, name: str) -> str:
-    folder = f"{PACKAGE}/{name}"
-    parts = f"init_segment={folder}/init.mp4,segment_template={folder}/seg_$Number%05d$.m4s,playlist_name={name}/{PLAYLIST}"
-    return f"in={file},stream={kind},{parts}"
+Scheme = Literal["aes-128", "cbcs", "cenc"]
 
 
 @dataclass(frozen=True, slots=True)
-class Playlist:
-    """A media playlist: its files in order (relative to its folder, the initialisation first) and its segments' seconds."""
+class Track:
+    """A sound or a text beside the pictures. `name` is its folder, `label` what the viewer reads, `language` a BCP 47 tag."""
 
-    files: tuple[str, ...]
-    seconds: tuple[float, ...]
-    complete: bool
+    file: str
+    name: str
+    label: str
+    language: str = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What goes into one folder. The first sound is played unless the viewer chooses another.
+
+    Texts in the language `shown` are on unless the viewer turns them off.
+    """
+
+    folder: str
+    renditions: tuple[Rendition, ...]
+    sounds: tuple[Track, ...] = ()
+    texts: tuple[Track, ...] = ()
+    shown: str | None = None
+    hls: bool = True
+    dash: bool = False
+    scheme: Scheme | None = None
 
     @property
-    def duration(self) -> float:
-        """Of all segments, in seconds."""
-        return math.fsum(self.seconds)
+    def pictures(self) -> list[str]:
+        """The folders of the renditions."""
+        return [rendition.size.name for rendition in self.renditions]
+
+    @property
+    def sounding(self) -> list[str]:
+        """The folders of the sounds."""
+        return [track.name for track in self.sounds]
+
+    @property
+    def written(self) -> list[str]:
+        """The folders of the texts, which are never encrypted."""
+        return [track.name for track in self.texts]
+
+    @property
+    def skims(self) -> bool:
+        """Whether there are playlists of keyframes alone: not over segments that are encrypted whole, of which no part can be read."""
+        return self.hls and self.scheme != "aes-128"
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One line of a master playlist; `bandwidth` is the average in bits a second."""
+def arguments(package: Package, *, flags: str | None = None) -> list[str]:
+    """The packager's arguments. Segments begin at keyframes, which lie at the same times in every rendition.
 
-    uri: str
-    codecs: str
-    bandwidth: int
-
-
-def read_playlist(text: str) -> Playlist:
-    """A media playlist's text (RFC 8216 §4.3)."""
-    lines = [line.strip() for line in text.splitlines()]
-    start = re.findall(r'#EXT-X-MAP:URI="([^"]+)"', text)
-    segments = [line for line in lines if line and not line.startswith("#")]
-    seconds = tuple(float(found) for found in re.findall(r"#EXTINF:([0-9.]+)", text))
-    return Playlist((*map(unquote, start), *map(unquote, segments)), seconds, "#EXT-X-ENDLIST" in lines)
-
-
-def read_master(text: str) -> list[Variant]:
-    """The variants of a master playlist (RFC 8216 §4.3.4.2), in its order."""
-    found = re.findall(r"#EXT-X-STREAM-INF:(.+)\n([^#\s]+)", text)
-    return [Variant(uri, _attribute(line, "CODECS"), int(_attribute(line, "AVERAGE-BANDWIDTH") or 0)) for line, uri in found]
-
-
-def _attribute(line: str, name: str) -> str:
-    found = re.search(rf'(?:^|,){name}=(?:"([^"]*)"|([^,]*))', line)
-    return (found.group(1) or found.group(2) or "") if found else ""
-
-
-def check(folder: Path, renditions: Sequence[Rendition], *, sound: bool) -> dict[str, Playlist]:
-    """The playlists by rendition name, after seeing that they agree: complete, same cuts, no file missing or empty.
-
-    Raises TransientError: a package that contradicts itself is the packager's fault or the disk's, not the source's.
+    `flags` is a file of more options: keys are handed over in it, for anybody may read a command line.
     """
-    names = [rendition.size.name for rendition in renditions] + ([AUDIO] if sound else [])
-    playlists = {name: read_playlist((folder / name / PLAYLIST).read_text(encoding="utf-8")) for name in names}
-    listed = [variant.uri for variant in read_master((folder / MASTER).read_text(encoding="utf-8"))]
-    if sorted(listed) != sorted(f"{rendition.size.name}/{PLAYLIST}" for rendition in renditions):
-        raise _contradiction(f"{MASTER} lists {', '.join(listed) or 'nothing'}")
-    for name, playlist in playlists.items():
-        if not playlist.complete or len(playlist.files) != len(playlist.seconds) + 1:
-            raise _contradiction(f"{name}/{PLAYLIST} is not complete")
-        for file in playlist.files:
-            path = folder / name / file
-            if not path.is_file() or path.stat().st_size == 0:
-                raise _contradiction(f"{name}/{file} is missing or empty")
-    if len({playlists[rendition.size.name].seconds for rendition in renditions}) > 1:
-        raise _contradiction("the renditions are cut at different times")
-    return playlists
+    folder = package.folder
+    streams = [_picture(rendition, package) for rendition in package.renditions]
+    streams += [f"{_stream(track, 'audio', folder)},hls_group_id={AUDIO}" for track in package.sounds]
+    streams += [f"{_stream(track, 'text', folder)},hls_group_id={TEXT}" for track in package.texts]
+    arguments = ["--quiet", *streams, "--segment_duration", str(SEGMENT_SECONDS), "--hls_master_playlist_output", f"{folder}/{MASTER}"]
+    if package.dash:
+        arguments += ["--mpd_output", f"{folder}/{MANIFEST}", "--generate_static_live_mpd"]
+    if package.sounds and package.sounds[0].language != UNKNOWN:
+        arguments += ["--default_language", package.sounds[0].language]
+    if package.texts:
+        arguments += ["--default_text_language", package.shown or NOBODY]
+    if package.scheme in ("cbcs", "cenc") and flags:
+        arguments += ["--enable_raw_key_encryption", "--protection_scheme", package.scheme, "--clear_lead", "0", f"--flagfile={flags}"]
+    return arguments
 
 
-def _contradiction(what: str) -> TransientError:
-    return TransientError(f"the HLS package contradicts itself: {what}", type="package-inconsistent")
+def _picture(rendition: Rendition, package: Package) -> str:
+    name = rendition.size.name
+    skim = [f"iframe_playlist_name={name}/{IFRAMES}"] if package.skims else []
+    return _joined([f"in={rendition.file}", "stream=video", *_files(package.folder, name, "m4s"), *skim])
+
+
+def _stream(track: Track, kind: Literal["audio", "text"], folder: str) -> str:
+    suffix: Literal["vtt", "m4s"] = "vtt" if kind == "text" else "m4s"
+    label = [f"hls_name={track.label}", f"dash_label={track.label}"]
+    label += [f"language={track.language}"] if track.language != UNKNOWN else []
+    return _joined([f"in={track.file}", f"stream={kind}", *_files(folder, track.name, suffix), *label])
+
+
+def _files(folder: str, name: str, suffix: Literal["m4s", "vtt"]) -> list[str]:
+    start = [f"init_segment={folder}/{name}/init.mp4"] if suffix == "m4s" else []
+    return [*start, f"segment_template={folder}/{name}/seg_$Number%05d$.{suffix}", f"playlist_name={name}/{PLAYLIST}"]
+
+
+def _joined(fields: Sequence[str]) -> str:
+    """A stream descriptor. Its fields cannot hold commas; the contract lets no label have one."""
+    return ",".join(fields)

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from services.transcoder import captions
+from services.transcoder.asides import Asides, asides
 from services.transcoder.commands import encode, poster, sound
 from services.transcoder.film import Film
 from services.transcoder.ladder import Size, fit, ladder
-from services.transcoder.outputs import SOUND, Rendition
+from services.transcoder.outputs import PACKAGE, SOUND, Rendition
+from services.transcoder.package import AUDIO, Package, Track
 from services.transcoder.parts import cut, length, selection
 from services.transcoder.probe import Probe
 from services.transcoder.settings import TranscoderSettings
@@ -37,9 +40,12 @@ class Plan:
     """Whether the sound is also a file of its own, as `audio.m4a`."""
     publish: dict[str, str]
     """Artifact name → file, for single files."""
-    hls: tuple[Rendition, ...]
+    package: Package | None
+    """HLS and DASH over one set of segments."""
     film: Film | None
     """None where there is no picture to encode."""
+    asides: Asides
+    texts: tuple[captions.Text, ...]
     posters: tuple[tuple[str, ...], ...]
     """Attempts at a poster, one after the other until one leaves a picture."""
     duration: float | None
@@ -80,12 +86,13 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
     wanted = request.wanted()
     clip = request.clip or Clip()
     duration = clipped(found, clip)
-    pictures, single, hls, notes = _pictures(wanted, found)
-    sound_file = found.audio is not None and ("audio" in wanted or bool(hls))
+    pictures, single, steps, notes = _pictures(wanted, found)
+    sound_file = found.audio is not None and ("audio" in wanted or bool(steps))
     if "audio" in wanted and found.audio is None:
         raise PermanentError("the source has no sound to make an audio file of", type="no-audio", pointer="/source")
     publish = {f"video-{name.removeprefix('mp4-')}.mp4": rendition.file for name, rendition in single.items()}
     publish |= {SOUND: SOUND} if "audio" in wanted else {}
+    texts = captions.wanted(request.captions, found)
     whole = clip.start == 0 and clip.duration is None
     film = _film(found, clip, timeline, pictures[0].size, settings) if found.video and pictures else None
     if film and film.parts and whole:
@@ -96,8 +103,10 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
         renditions=pictures,
         sound_file=sound_file,
         publish=publish,
-        hls=hls,
+        package=_package(request, steps, texts, sounding=sound_file) if steps else None,
+        texts=texts,
         film=film,
+        asides=asides(request, found.video, timeline, clip.start, (film and film.duration) or duration, settings),
         posters=_posters(found, clip, duration, settings) if request.poster else (),
         duration=film.duration if film and film.parts else duration,
         slack=_slack(found),
@@ -171,7 +180,7 @@ def _pictures(wanted: Sequence[str], found: Probe) -> tuple[tuple[Rendition, ...
         return (), {}, (), []
     display = found.video.display
     mp4 = {name: fit(display, MP4_HEIGHTS[name]) for name in wanted if name in MP4_HEIGHTS}
-    steps = ladder(display) if "hls" in wanted else []
+    steps = ladder(display) if {"hls", "dash"} & {*wanted} else []
     sizes = sorted({*mp4.values(), *steps}, key=lambda size: (size.short, size.width, size.height), reverse=True)
     sounding = set(mp4.values()) if found.audio else set()
     by_size = {size: Rendition(size, f"{size.width}x{size.height}.mp4", size in sounding) for size in sizes}
@@ -185,6 +194,21 @@ def _pictures(wanted: Sequence[str], found: Probe) -> tuple[tuple[Rendition, ...
     if found.video.interlaced:
         notes.append("interlaced frames were deinterlaced")
     return tuple(by_size.values()), {name: by_size[size] for name, size in mp4.items()}, tuple(by_size[size] for size in steps), notes
+
+
+def _package(request: Transcode, steps: tuple[Rendition, ...], texts: Sequence[captions.Text], *, sounding: bool) -> Package:
+    """DASH alone has a folder of its own name; beside HLS it is one more list of the same files."""
+    wanted = request.wanted()
+    return Package(
+        folder=PACKAGE if "hls" in wanted else "dash",
+        renditions=steps,
+        sounds=(Track(SOUND, AUDIO, "main"),) if sounding else (),
+        texts=tuple(text.track for text in texts),
+        shown=captions.shown(request.captions, texts),
+        hls="hls" in wanted,
+        dash="dash" in wanted,
+        scheme=request.encryption.scheme if request.encryption else None,
+    )
 
 
 def _posters(found: Probe, clip: Clip, duration: float | None, settings: TranscoderSettings) -> tuple[tuple[str, ...], ...]:

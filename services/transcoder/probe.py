@@ -1,6 +1,7 @@
 """What a file is: ffprobe's JSON as typed values, and the limits that a source must keep."""
 
 import json
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from services.transcoder.intake import guards, local
 from services.transcoder.process import Limits
 from services.transcoder.run import Watch, run
 from services.transcoder.settings import TranscoderSettings
+from shared.contracts.transcoder_options import ISO_639_1
 from shared.errors import PermanentError
 from shared.job import Checkpoint
 
@@ -71,11 +73,23 @@ class Audio:
     duration: float | None
     start: float
     codec_string: str
+    language: str = "und"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A text stream. `language` is a BCP 47 tag, `title` has no sign that separates fields in a playlist."""
+
+    index: int
+    codec: str
+    language: str = "und"
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A media file: its container, its first picture and first sound stream. `duration` in seconds, `bit_rate` in bits a second."""
+    """A media file: its container, its first picture, all sounds and texts. `duration` in seconds, `bit_rate` in bits a second."""
 
     container: str
     duration: float | None
@@ -86,6 +100,9 @@ class Probe:
     audio: Audio | None
     start: float = 0.0
     """The earliest timestamp of any stream, in seconds: where the file begins."""
+    sounds: tuple[Audio, ...] = ()
+    """All sound streams; `audio` is the first."""
+    writings: tuple[Writing, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """As JSON for the job's result; names no path."""
@@ -109,6 +126,8 @@ class Probe:
                 "interlaced": video.interlaced,
             },
             "audio": audio and {"codec": audio.codec, "channels": audio.channels, "sample_rate": audio.rate},
+            "sounds": [{"codec": one.codec, "language": one.language, "title": one.title} for one in self.sounds],
+            "texts": [{"codec": one.codec, "language": one.language, "title": one.title} for one in self.writings],
         }
 
 
@@ -145,6 +164,8 @@ def parse(answer: dict[str, Any]) -> Probe:
         streams=len(streams),
         video=_video(moving[0]) if moving else None,
         audio=_audio(sounding[0]) if sounding else None,
+        sounds=tuple(map(_audio, sounding)),
+        writings=tuple(_writing(stream) for stream in streams if stream.get("codec_type") == "subtitle"),
         start=_seconds(described.get("start_time")) or 0.0,
     )
 
@@ -180,7 +201,24 @@ def _audio(stream: dict[str, Any]) -> Audio:
         duration=_seconds(stream.get("duration")),
         start=_seconds(stream.get("start_time")) or 0.0,
         codec_string=stream.get("mime_codec_string", stream.get("codec_name", "unknown")),
+        language=_language(stream),
+        title=_title(stream),
     )
+
+
+def _writing(stream: dict[str, Any]) -> Writing:
+    return Writing(int(stream["index"]), stream.get("codec_name", "unknown"), _language(stream), _title(stream))
+
+
+def _language(stream: dict[str, Any]) -> str:
+    """The tag, where it is one: containers hold whatever somebody once typed."""
+    tag = str(stream.get("tags", {}).get("language", "")).lower()
+    return tag if re.fullmatch("[a-z]{3}", tag) or tag in ISO_639_1.split() else "und"
+
+
+def _title(stream: dict[str, Any]) -> str:
+    plain = re.sub(r"[\x00-\x1f\x7f,\"\\=;:]", " ", str(stream.get("tags", {}).get("title", "")))
+    return " ".join(plain.split())[:64]
 
 
 def _seconds(text: str | None) -> float | None:

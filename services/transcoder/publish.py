@@ -2,48 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from services.transcoder.encode import Teller
-from services.transcoder.outputs import MASTER, PACKAGE, Rendition
-from services.transcoder.package import AUDIO, PLAYLIST, Playlist, read_master
+from services.transcoder.media_types import media_type
+from services.transcoder.outputs import MASTER, Rendition
+from services.transcoder.package import MANIFEST
+from services.transcoder.packing import Packed
 from services.transcoder.plan import Plan
+from services.transcoder.playlists import PLAYLIST, Variant, read_master
 from services.transcoder.probe import Probe
+from services.transcoder.seal import Seal
 from shared.contracts.transcoder import Output
 from shared.job import Job
 
-MEDIA_TYPES = {
-    ".mp4": "video/mp4",
-    ".m4a": "audio/mp4",
-    ".m4s": "video/iso.segment",
-    ".m3u8": "application/vnd.apple.mpegurl",
-    ".jpg": "image/jpeg",
-}
 
-
-def media_type(name: str) -> str:
-    """By the name's suffix, as IANA registers it; sound segments are audio."""
-    found = MEDIA_TYPES[Path(name).suffix]
-    return found.replace("video/", "audio/") if f"/{AUDIO}/" in name else found
-
-
-def publish(plan: Plan, scratch: Path, job: Job, *, packaged: Mapping[str, Playlist], teller: Teller) -> None:
+def publish(plan: Plan, scratch: Path, job: Job, *, packed: Packed | None, seal: Seal | None, teller: Teller) -> None:
     """Store every artifact. A player that sees a playlist finds everything that it names."""
-    names = dict(plan.publish)
-    for name, playlist in packaged.items():
-        names |= {path: path for path in (f"{PACKAGE}/{name}/{file}" for file in playlist.files)}
-    names |= {path: path for path in (f"{PACKAGE}/{name}/{PLAYLIST}" for name in packaged)}
-    names |= {f"{PACKAGE}/{MASTER}": f"{PACKAGE}/{MASTER}"} if packaged else {}
+    if packed and seal:
+        for name, content, kind in seal.artifacts(packed.package):
+            job.publish(name, content, kind)
+    names = dict(plan.publish) | ({path: path for path in packed.files()} if packed else {})
     for number, (name, file) in enumerate(names.items()):
         job.checkpoint()
         teller.tell(number / len(names), "publish", name)
         job.publish(name, scratch / file, media_type(name))
 
 
-def outputs(plan: Plan, scratch: Path, probes: Mapping[str, Probe], packaged: Mapping[str, Playlist], cpu: float) -> list[Output]:
+def outputs(plan: Plan, scratch: Path, probes: Mapping[str, Probe], packed: Packed | None, cpu: float) -> list[Output]:
     """What was made, for the result: each single file, then each rendition of the package. `cpu` is what all encodes took."""
     shares = _shares(plan.renditions, cpu)
     single = [_file(name, probes[file], shares.get(file)) for name, file in plan.publish.items()]
-    return single + (_package(plan, scratch, probes, packaged, shares) if packaged else [])
+    return single + (_package(packed, scratch, probes, shares) if packed else [])
 
 
 def _shares(renditions: Sequence[Rendition], cpu: float) -> dict[str, float]:
@@ -73,28 +63,43 @@ def _file(name: str, found: Probe, cpu: float | None) -> Output:
     )
 
 
-def _package(
-    plan: Plan, scratch: Path, probes: Mapping[str, Probe], packaged: Mapping[str, Playlist], shares: Mapping[str, float]
-) -> list[Output]:
-    variants = {variant.uri: variant for variant in read_master((scratch / PACKAGE / MASTER).read_text(encoding="utf-8"))}
-    made = []
-    for rendition in plan.hls:
-        name = rendition.size.name
-        uri, cpu = f"{name}/{PLAYLIST}", shares[rendition.file]
-        video = probes[rendition.file].video
-        made.append(
-            Output(
-                name=f"{PACKAGE}/{uri}",
-                container="hls",
-                width=rendition.size.width,
-                height=rendition.size.height,
-                duration=packaged[name].duration,
-                frames=video.frames if video else None,
-                bit_rate=variants[uri].bandwidth,
-                codecs=variants[uri].codecs,
-                bytes=sum((scratch / PACKAGE / name / file).stat().st_size for file in packaged[name].files),
-                cpu_seconds=cpu,
-                speed=_speed(packaged[name].duration, cpu),
-            )
-        )
-    return made
+def _package(packed: Packed, scratch: Path, probes: Mapping[str, Probe], shares: Mapping[str, float]) -> list[Output]:
+    """HLS: each rendition's playlist. DASH: its manifest, with the figures of the largest rendition."""
+    folder = packed.package.folder
+    variants = {variant.uri: variant for variant in read_master((scratch / folder / MASTER).read_text(encoding="utf-8"))}
+    made = [_rendition(rendition, packed, scratch, probes, variants, shares[rendition.file]) for rendition in packed.package.renditions]
+    manifest = [made[0].model_copy(update=_whole(packed, scratch, sum(shares.values())))] if packed.package.dash else []
+    return [*(made if packed.package.hls else []), *manifest]
+
+
+def _rendition(
+    rendition: Rendition, packed: Packed, scratch: Path, probes: Mapping[str, Probe], variants: Mapping[str, Variant], cpu: float
+) -> Output:
+    name, folder = rendition.size.name, packed.package.folder
+    uri, playlist, video = f"{name}/{PLAYLIST}", packed.playlists[name], probes[rendition.file].video
+    return Output(
+        name=f"{folder}/{uri}",
+        container="hls",
+        width=rendition.size.width,
+        height=rendition.size.height,
+        duration=playlist.duration,
+        frames=video.frames if video else None,
+        bit_rate=variants[uri].bandwidth,
+        codecs=variants[uri].codecs,
+        bytes=sum((scratch / folder / name / file).stat().st_size for file in playlist.files),
+        cpu_seconds=cpu,
+        speed=_speed(playlist.duration, cpu),
+    )
+
+
+def _whole(packed: Packed, scratch: Path, cpu: float) -> dict[str, Any]:
+    folder = packed.package.folder
+    files = (scratch / folder / name / file for name, playlist in packed.playlists.items() for file in playlist.files)
+    longest = max(playlist.duration for playlist in packed.playlists.values())
+    return {
+        "name": f"{folder}/{MANIFEST}",
+        "container": "dash",
+        "bytes": sum(file.stat().st_size for file in files),
+        "cpu_seconds": round(cpu, 3),
+        "speed": _speed(longest, cpu),
+    }

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,15 +18,18 @@ from services.transcoder import document
 from services.transcoder.admit import admit
 from services.transcoder.binary import Tools
 from services.transcoder.conclude import Effort, ask, conclude
+from services.transcoder.draw import draw
 from services.transcoder.encode import Bench, Teller, draw_poster
 from services.transcoder.outputs import POSTER, SOURCE
 from services.transcoder.plan import Plan, make
 from services.transcoder.process import monotonic
+from services.transcoder.seal import Seal
 from services.transcoder.segment import Made, Workshop
 from services.transcoder.settings import TranscoderSettings
 from services.transcoder.shelf import Shelf
 from services.transcoder.source import FETCH_SHARE, is_remote, local_source
 from services.transcoder.timeline import scan
+from services.transcoder.write import write
 from shared.contracts.base import Blob
 from shared.contracts.transcoder import EncodeSegment, SegmentResult, Transcode, TranscodeResult
 from shared.job import Child, ChildResult, FanOut, Job
@@ -57,7 +61,7 @@ def transcode(command: Transcode, job: Job, tools: Tools, settings: TranscoderSe
     with workbench(job, tools, settings) as bench:
         children = job.children()
         if children is not None:
-            return _joined(job, bench, children)
+            return _joined(command, job, bench, children)
         job.progress(0.0, "start")
         with local_source(command.source, job, bench.scratch, settings) as path:
             return _begin(command, job, bench, path)
@@ -75,10 +79,13 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
     remote = is_remote(command.source)
     source = _kept(command, job, path, plan)
     poster = draw_poster(plan, bench)
-    told = document.write(plan, source, bench.settings, stashed=remote and plan.fans_out, poster=poster)
+    texts, notes = write(plan.texts, plan.clip, bench, job, Teller(job.progress, 0.0, 0.0))
+    plan = replace(plan, notes=(*plan.notes, *notes))
+    told = document.write(plan, source, bench.settings, stashed=remote and plan.fans_out, captions=texts, poster=poster)
     stored = document.publish(told, job)
     if poster:
         job.publish(POSTER, bench.scratch / poster, "image/jpeg")
+    draw(plan.asides, bench, job, Teller(job.progress, 0.0, 0.0))
     start = FETCH_SHARE if remote else 0.0
     job.progress(start, "plan", told.estimate.describe())
     log.info(
@@ -93,7 +100,7 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
         made += [shop.sound(teller.within(SOUNDING if made else 0.0, 1.0))] if plan.sounding else []
         effort = Effort(tuple(made), monotonic() - began)
         span.set_attributes({"frames": sum(part.frames for part in made), "cpu_seconds": effort.cpu})
-    return conclude(told, shop, job, effort, Teller(job.progress, ENCODED, 1.0))
+    return conclude(told, shop, job, effort, Teller(job.progress, ENCODED, 1.0), Seal.of(command.encryption))
 
 
 def _plan(command: Transcode, bench: Bench, path: Path) -> Plan:
@@ -150,14 +157,14 @@ def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: Tra
     )
 
 
-def _joined(job: Job, bench: Bench, children: Sequence[ChildResult]) -> TranscodeResult:
+def _joined(command: Transcode, job: Job, bench: Bench, children: Sequence[ChildResult]) -> TranscodeResult:
     """All segments have ended: make films of them."""
     results = [SegmentResult.model_validate(child.result) for child in children if child.result is not None]
     told = document.read(results[0].plan, job)
     made = (Made(result.frames, tuple(result.encoded), tuple(result.reused), result.cpu_seconds) for result in results)
     wall = max(result.ended_at for result in results) - min(result.started_at for result in results)
     shop = _workshop(told.plan, told.source, job, bench)
-    result = conclude(told, shop, job, Effort(tuple(made), wall), Teller(job.progress, 1 - JOINING, 1.0))
+    result = conclude(told, shop, job, Effort(tuple(made), wall), Teller(job.progress, 1 - JOINING, 1.0), Seal.of(command.encryption))
     if told.stashed:
         shop.shelf.storage.delete(told.source.key)
     return result

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from shared.contracts.base import Blob, Command, Result, UploadId
 from shared.contracts.registry import Contract
+from shared.contracts.transcoder_options import Caption, Encryption, Preview, Storyboard, Thumbnails
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
-Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "hls", "audio"]
+Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "hls", "dash", "audio"]
 SourceUrl = Annotated[str, StringConstraints(pattern=r"^(https|s3)://[^\s]+$", max_length=2_048)]
 
 
@@ -70,9 +71,22 @@ class Transcode(Command):
 
     source: UploadId | SourceUrl
     preset: Preset | None = None
-    presets: Annotated[list[Preset], Field(min_length=1, max_length=5)] | None = None
+    presets: Annotated[list[Preset], Field(min_length=1, max_length=8)] | None = None
     clip: Clip | None = None
     poster: bool = True
+    captions: Annotated[list[Caption], Field(max_length=32)] = []
+    thumbnails: Thumbnails | None = None
+    storyboard: Storyboard | None = None
+    preview: Preview | None = None
+    encryption: Encryption | None = None
+
+    @field_validator("encryption")
+    @classmethod
+    def _somebody_can_play_it(cls, asked: Encryption | None, info: ValidationInfo) -> Encryption | None:
+        """Raise ValueError, with what to ask for instead."""
+        if asked is not None:
+            asked.refuse({info.data.get("preset"), *(info.data.get("presets") or [])})
+        return asked
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> "Transcode":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.package import read_playlist
+from services.transcoder.playlists import read_playlist
 from tests.integration.transcoder_media import SAMPLE, ask, do, ffmpeg, job_for, keyframes, pattern
 from tests.unit.transcoder_job import FakeJob
 

@@ -1,9 +1,8 @@
-// `node drive.mjs CHROMIUM PAGE < jobs.json`: plays each job in a tab of its own, a few at once, and writes the reports as JSON.
+// `node drive.mjs CHROMIUM PAGE AT_ONCE < jobs.json`: plays each job in a tab of its own, a few at once, and writes the reports as JSON.
 import { text } from "node:stream/consumers";
 import puppeteer from "puppeteer-core";
 
-const AT_ONCE = 3;
-const [chromium, page] = process.argv.slice(2);
+const [chromium, page, atOnce] = process.argv.slice(2);
 const waiting = Object.entries(JSON.parse(await text(process.stdin)));
 const reports = {};
 const browser = await puppeteer.launch({
@@ -36,7 +35,7 @@ async function stage() {
 }
 
 try {
-  await Promise.all(Array.from({ length: AT_ONCE }, stage));
+  await Promise.all(Array.from({ length: Number(atOnce) }, stage));
 } finally {
   await browser.close();
 }

@@ -82,7 +82,7 @@ async function play(given) {
   video.addEventListener("error", () => complain("video", video.error.message));
   video.addEventListener("waiting", () => (report.waits += 1));
   const player = await { hls: byHls, shaka: byShaka }[given.player](given);
-  video.playbackRate = given.rate ?? 4;
+  video.playbackRate = given.rate;
   await video.play();
   await until(() => video.currentTime > 0, 15, "the first picture");
   report.tracks = player.tracks();

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,7 +86,7 @@ def serving(films: Path, types: Mapping[str, str]) -> Iterator[str]:
 class Showing:
     """One film for one player. `config` is the player's own; `audio` and `text` are the numbers of tracks to choose.
 
-    `patience` is how many seconds it may take to the end, 20 more than the film lasts unless told otherwise.
+    `rate` is × real time, `patience` how many seconds it may take to the end, 20 more than the film lasts unless told otherwise.
     """
 
     player: str
@@ -95,6 +95,7 @@ class Showing:
     audio: int | None = None
     text: int | None = None
     patience: float | None = None
+    rate: float = 5.0
 
     def job(self) -> dict[str, Any]:
         """As play.js reads it."""
@@ -103,12 +104,21 @@ class Showing:
 
 
 def play(films: Path, types: Mapping[str, str], showings: Mapping[str, Showing]) -> dict[str, dict[str, Any]]:
-    """Play every film to its end and back; what each player reported, by name."""
+    """Play every film to its end and back; what each player reported, by name.
+
+    What went wrong is shown again, one at a time and slower: a fault of the film comes again, one of a busy machine does not.
+    """
+    reports = _show(films, types, showings, at_once=3)
+    faulty = {name: replace(showings[name], rate=2.0) for name, report in reports.items() if report["errors"]}
+    return reports | (_show(films, types, faulty, at_once=1) if faulty else {})
+
+
+def _show(films: Path, types: Mapping[str, str], showings: Mapping[str, Showing], *, at_once: int) -> dict[str, dict[str, Any]]:
     chromium = shutil.which("chromium")
     assert chromium is not None, "ask missing() first"
     with serving(films, types) as page:
         done = subprocess.run(
-            ["node", "drive.mjs", chromium, page],
+            ["node", "drive.mjs", chromium, page, str(at_once)],
             cwd=HERE,
             input=json.dumps({name: showing.job() for name, showing in showings.items()}),
             capture_output=True,

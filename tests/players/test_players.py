@@ -1,4 +1,4 @@
-"""HLS of our packaging, played to the end by the players that sites use, in a real Chromium."""
+"""HLS and DASH of our packaging, in the clear and encrypted, played to the end by the players that sites use, in a real Chromium."""
 
 import shutil
 from pathlib import Path
@@ -13,9 +13,31 @@ pytestmark = pytest.mark.serial  # Chromium takes what CPU there is
 
 SECONDS = 14.0
 RATE = 30
+KEY, KEY_ID = "00112233445566778899aabbccddeeff", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+LICENSED = {"drm": {"clearKeys": {KEY_ID: KEY}}}
+SAYING = """WEBVTT
+
+00:01.000 --> 00:03.500
+Good morning
+
+00:12.250 --> 00:13.750
+Good night
+"""
+JOBS: dict[str, dict[str, Any]] = {
+    "clear": {"presets": ["hls", "dash"], "captions": [{"upload": "upl_captions", "language": "en", "label": "English"}]},
+    "aes-128": {"preset": "hls", "encryption": {"scheme": "aes-128"}},
+    "cbcs": {"presets": ["hls", "dash"], "encryption": {"scheme": "cbcs", "key": KEY, "key_id": KEY_ID}},
+    "cenc": {"preset": "dash", "encryption": {"scheme": "cenc", "key": KEY, "key_id": KEY_ID}},
+}
 SHOWINGS = {
-    "hls by hls.js": Showing("hls", "hls/master.m3u8"),
-    "hls by shaka": Showing("shaka", "hls/master.m3u8"),
+    "hls by hls.js": Showing("hls", "clear/hls/master.m3u8", text=0),
+    "hls by shaka": Showing("shaka", "clear/hls/master.m3u8", text=0),
+    "dash by shaka": Showing("shaka", "clear/hls/manifest.mpd", text=0),
+    "hls in aes-128 by hls.js": Showing("hls", "aes-128/hls/master.m3u8"),
+    "hls in aes-128 by shaka": Showing("shaka", "aes-128/hls/master.m3u8"),
+    "hls in cbcs by shaka": Showing("shaka", "cbcs/hls/master.m3u8"),  # it fetches the key as the playlist says
+    "dash in cbcs by shaka": Showing("shaka", "cbcs/hls/manifest.mpd", LICENSED),
+    "dash in cenc by shaka": Showing("shaka", "cenc/dash/manifest.mpd", LICENSED),
 }
 HOLED = Showing("hls", "holed/master.m3u8", patience=6.0)
 
@@ -26,10 +48,16 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     if why := missing():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("films")
-    job = job_for(pattern(folder, "film.mp4", rate=str(RATE), seconds=SECONDS), folder)
-    do(job, preset="hls")
-    _cut_a_hole(job.published / "hls", job.published / "holed")
-    return play(job.published, {name: made.media_type for name, made in job.artifacts.items()}, {**SHOWINGS, "holed": HOLED})
+    source, films, types = pattern(folder, "film.mp4", rate=str(RATE), seconds=SECONDS), folder / "films", dict[str, str]()
+    (folder / "captions.vtt").write_text(SAYING, encoding="utf-8")
+    for name, request in JOBS.items():
+        job = job_for(source, folder)  # the second finds the first one's segments, and encodes nothing
+        job.uploads["upl_captions"] = folder / "captions.vtt"
+        job.published = films / name
+        do(job, **request)
+        types |= {f"{name}/{made.name}": made.media_type for made in job.artifacts.values()}
+    _cut_a_hole(films / "clear" / "hls", films / "holed")
+    return play(films, types, {**SHOWINGS, "holed": HOLED})
 
 
 def _cut_a_hole(package: Path, target: Path) -> None:
@@ -70,6 +98,15 @@ def test_sizes_are_offered_and_changed(report: dict[str, Any]) -> None:
     """The ladder's two rungs, and a switch to the one that it did not play so far."""
     assert report["tracks"]["heights"] == [360, 240]
     assert report["changed"]["got"] == report["changed"]["wanted"]
+
+
+@pytest.mark.parametrize("name", [name for name, showing in SHOWINGS.items() if showing.text is not None])
+def test_captions_are_offered_and_shown(reports: dict[str, dict[str, Any]], name: str) -> None:
+    """By their label, in their language, every cue of them."""
+    report = reports[name]
+
+    assert report["tracks"]["text"] == [{"name": "English", "lang": "en"}]
+    assert report["cues"] == ["Good morning", "Good night"]
 
 
 def test_a_hole_is_told(reports: dict[str, dict[str, Any]]) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from services.transcoder.ladder import Size
+from services.transcoder.media_types import media_type
 from services.transcoder.outputs import Rendition
-from services.transcoder.package import Variant, check, read_master, read_playlist
-from services.transcoder.publish import media_type
+from services.transcoder.package import Package, Scheme, Track, arguments
+from services.transcoder.playlists import Variant, check, read_master, read_playlist
 from shared.errors import TransientError
 
 MASTER = """#EXTM3U
@@ -25,7 +26,8 @@ seg_00001.m4s
 seg_00002.m4s
 #EXT-X-ENDLIST
 """
-RENDITIONS = [Rendition(Size(1280, 720), "1280x720.mp4", sound=False), Rendition(Size(854, 480), "854x480.mp4", sound=False)]
+RENDITIONS = (Rendition(Size(1280, 720), "1280x720.mp4", sound=False), Rendition(Size(854, 480), "854x480.mp4", sound=False))
+NAMES = [rendition.size.name for rendition in RENDITIONS]
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_a_playlist_lists_its_files_and_seconds() -> None:
 
 def test_a_sound_package_passes(folder: Path) -> None:
     """Two renditions with the same cuts."""
-    assert set(check(folder, RENDITIONS, sound=False)) == {"720p", "480p"}
+    assert set(check(folder, NAMES, [])) == {"720p", "480p"}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_a_contradiction_is_found(folder: Path, file: str, content: str, words: 
     (folder / file).write_text(content, encoding="utf-8")
 
     with pytest.raises(TransientError, match=words):
-        check(folder, RENDITIONS, sound=False)
+        check(folder, NAMES, [])
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,9 @@ def test_a_contradiction_is_found(folder: Path, file: str, content: str, words: 
         ("hls/720p/seg_00001.m4s", "video/iso.segment"),
         ("hls/audio/seg_00001.m4s", "audio/iso.segment"),
         ("hls/audio/init.mp4", "audio/mp4"),
+        ("hls/audio-de/init.mp4", "audio/mp4"),
+        ("hls/manifest.mpd", "application/dash+xml"),
+        ("captions/en.vtt", "text/vtt"),
         ("audio.m4a", "audio/mp4"),
         ("poster.jpg", "image/jpeg"),
     ],
@@ -96,3 +101,46 @@ def test_a_contradiction_is_found(folder: Path, file: str, content: str, words: 
 def test_media_types_are_registered_ones(name: str, expected: str) -> None:
     """Players go by them."""
     assert expected == media_type(name)
+
+
+def descriptors(package: Package) -> list[dict[str, str]]:
+    """The packager's stream descriptors, field by field."""
+    return [dict(field.split("=", 1) for field in told.split(",")) for told in arguments(package) if told.startswith("in=")]
+
+
+def test_one_set_of_segments_serves_hls_and_dash() -> None:
+    """The manifest lies beside the master playlist, and is a list of the same files."""
+    given = arguments(Package("hls", RENDITIONS, dash=True))
+
+    assert given[given.index("--mpd_output") + 1] == "hls/manifest.mpd"
+    assert given[given.index("--hls_master_playlist_output") + 1] == "hls/master.m3u8"
+    assert "--generate_static_live_mpd" in given
+
+
+def test_tracks_are_told_by_label_and_language() -> None:
+    """A language that nobody named is left out, for the packager knows no "und"; nothing is on that was not asked for."""
+    sounds = (Track("audio.m4a", "audio", "main"), Track("audio-2.m4a", "audio-de", "Deutsch", "de"))
+    texts = (Track("text-1.vtt", "text-en", "English", "en"),)
+    package = Package("hls", RENDITIONS, sounds, texts)
+    *_, first, second, text = descriptors(package)
+    given = arguments(package)
+
+    assert ("language" in first, second["language"], second["hls_name"]) == (False, "de", "Deutsch")
+    assert (text["segment_template"], text["hls_group_id"]) == ("hls/text-en/seg_$Number%05d$.vtt", "text")
+    assert given[given.index("--default_text_language") + 1] == "zxx"
+
+
+def test_a_key_is_never_an_argument() -> None:
+    """It is handed over in a file, for anybody on the machine may read a command line, and the plan shows it."""
+    given = arguments(Package("dash", RENDITIONS, hls=False, dash=True, scheme="cbcs"), flags="key.flags")
+
+    assert "--flagfile=key.flags" in given
+    assert not any("key=" in argument or argument.startswith("--keys") for argument in given)
+
+
+@pytest.mark.parametrize(("scheme", "skims"), [(None, True), ("cbcs", True), ("aes-128", False)])
+def test_keyframes_alone_can_be_read_where_segments_are_not_encrypted_whole(scheme: Scheme | None, skims: bool) -> None:
+    """Byte ranges of a segment under AES-128 would be noise."""
+    fields = descriptors(Package("hls", RENDITIONS, scheme=scheme))[0]
+
+    assert ("iframe_playlist_name" in fields) is skims

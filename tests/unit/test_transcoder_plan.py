@@ -42,7 +42,8 @@ def test_one_decode_serves_every_rendition() -> None:
 
     assert after(encoding(plan), "-i") == ["file:source"]
     assert [rendition.size.name for rendition in plan.renditions] == ["1080p", "720p", "480p"]
-    assert plan.hls == plan.renditions
+    assert plan.package is not None
+    assert plan.package.renditions == plan.renditions
     assert plan.publish == {"video-720p.mp4": "1280x720.mp4", "video-480p.mp4": "854x480.mp4", "audio.m4a": "audio.m4a"}
     assert [rendition.sound for rendition in plan.renditions] == [False, True, True]
 

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from services.transcoder.probe import Audio, Probe, Video
+from services.transcoder.probe import Audio, Probe, Video, Writing
 
 
 def picture(
@@ -43,7 +43,13 @@ def sound(channels: int = 2, rate: int = 48_000) -> Audio:
 
 
 def media(
-    video: Video | None, audio: Audio | None, *, duration: float | None = 10.0, streams: int = 2, container: str = "mov,mp4"
+    video: Video | None,
+    audio: Audio | None,
+    *,
+    duration: float | None = 10.0,
+    streams: int = 2,
+    container: str = "mov,mp4",
+    writings: tuple[Writing, ...] = (),
 ) -> Probe:
     """A file that holds these."""
-    return Probe(container=container, duration=duration, bytes=1_000_000, bit_rate=800_000, streams=streams, video=video, audio=audio)
+    return Probe(container, duration, 1_000_000, 800_000, streams, video, audio, writings=writings)

@@ -1,0 +1,122 @@
+"""What may be asked of a transcode besides its outputs: pictures, texts, sound, encryption. Pure data, nested in `Transcode`."""
+
+from collections.abc import Collection
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+
+from shared.contracts.base import Result, UploadId
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+TWO_LETTERS = 2
+Hex128 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")]
+ISO_639_1 = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo es et eu fa "
+    "ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr "
+    "ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl "
+    "ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur "
+    "uz ve vi vo wa wo xh yi yo za zh zu"
+)
+"""Every language with a tag of two letters."""
+
+
+def _known(tag: str) -> str:
+    primary = tag.partition("-")[0].lower()
+    if len(primary) == TWO_LETTERS and primary not in ISO_639_1.split():
+        msg = f"{primary} is no language of ISO 639-1; und stands for one that nobody named"
+        raise ValueError(msg)
+    return tag
+
+
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35), AfterValidator(_known)]
+"""A BCP 47 language tag, such as en, de-AT, zh-Hant."""
+Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f,\"\\=;:]+$", min_length=1, max_length=64)]
+"""What viewers read in a menu. No sign that separates fields in a playlist or in the packager's arguments."""
+
+
+class Picture(Result):
+    """A picture's width in pixels (its height follows; nothing is upscaled) and format."""
+
+    width: Annotated[int, Field(ge=16, le=3_840)] = 320
+    format: Literal["jpeg", "webp", "png"] = "jpeg"
+
+
+class Thumbnails(Picture):
+    """Single pictures: `count` of them, evenly spaced (5 unless said), or one at each of the times `at`, in seconds."""
+
+    count: Annotated[int, Field(ge=1, le=50)] | None = None
+    at: Annotated[list[Seconds], Field(min_length=1, max_length=50)] | None = None
+
+    @field_validator("at")
+    @classmethod
+    def _one_way_to_say_it(cls, at: list[float] | None, info: ValidationInfo) -> list[float] | None:
+        if at is not None and info.data.get("count") is not None:
+            msg = "give count or at, not both"
+            raise ValueError(msg)
+        return at
+
+
+class Storyboard(Result):
+    """Small pictures on sheets, and the WebVTT that lets a player show them above its seek bar.
+
+    `every` so many seconds one; without, as often as gives 100 of them, at most one a second. `width` is that of one picture.
+    """
+
+    every: Annotated[float, Field(ge=0.5, le=3_600)] | None = None
+    width: Annotated[int, Field(ge=32, le=640)] = 160
+    columns: Annotated[int, Field(ge=1, le=10)] = 10
+
+
+class Preview(Result):
+    """A few moving seconds without sound: from `start` (a tenth of the way in, unless said), for `duration`."""
+
+    format: Literal["gif", "webp"] = "webp"
+    start: Seconds | None = None
+    duration: Annotated[float, Field(gt=0, le=15)] = 3.0
+    width: Annotated[int, Field(ge=16, le=800)] = 320
+    frame_rate: Annotated[float, Field(ge=1, le=25)] = 10.0
+
+
+class Caption(Result):
+    """Text for the viewer: from an upload (SRT or WebVTT), or from the source's text track `track`, counted from 0.
+
+    `shown` texts are on unless the viewer turns them off.
+    """
+
+    upload: UploadId | None = None
+    track: Annotated[int, Field(ge=0, lt=64)] | None = None
+    language: Language = "und"
+    label: Label | None = None
+    shown: bool = False
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> "Caption":
+        if (self.upload is None) == (self.track is None):
+            msg = "give upload or track, one of them"
+            raise ValueError(msg)
+        return self
+
+
+class Encryption(Result):
+    """How HLS and DASH are encrypted: `aes-128` (HLS alone), `cbcs` (both) or `cenc` (DASH alone).
+
+    `key` and `key_id` are 32 hexadecimal digits; what is left out is drawn at random. The key is an artifact of the job, for those who may
+    read the job. `key_url` is where players are told to fetch it instead, from a server of yours.
+    """
+
+    scheme: Literal["aes-128", "cbcs", "cenc"]
+    key: Hex128 | None = None
+    key_id: Hex128 | None = None
+    key_url: Annotated[str, StringConstraints(pattern=r"^https://[^\s\",]+$", max_length=2_048)] | None = None
+
+    def refuse(self, presets: Collection[str | None]) -> None:
+        """Raise ValueError where there is nothing to encrypt, or a preset that no player could decrypt by this scheme."""
+        if not {"hls", "dash"} & {*presets}:
+            msg = "only the presets hls and dash are encrypted"
+        elif self.scheme == "aes-128" and "dash" in presets:
+            msg = "aes-128 is for HLS alone; cbcs encrypts the preset dash, too"
+        elif self.scheme == "cenc" and "hls" in presets:
+            msg = "cenc is for DASH alone; cbcs encrypts the preset hls, too"
+        else:
+            return
+        raise ValueError(msg)
