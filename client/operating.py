@@ -74,7 +74,7 @@ class Keys:
     ) -> ApiKey:
         """Make a key; the answer's `key` is the secret, and is never shown again.
 
-        `limits` may have `requests_per_minute` and `live_jobs`; without them there is none.
+        `limits` may have `requests_per_minute`, `live_jobs` and `running_jobs`; without them there is none.
         """
         body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
         body |= {"tenant": tenant} if tenant else {}

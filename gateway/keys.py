@@ -48,7 +48,12 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     requests_per_minute: int | None = Field(default=None, ge=1)
-    live_jobs: int | None = Field(default=None, ge=1, description="jobs of the tenant that are not done")
+    live_jobs: int | None = Field(default=None, ge=1, description="jobs of the tenant that are not done, in each service")
+    running_jobs: int | None = Field(
+        default=None,
+        ge=1,
+        description="jobs of the tenant that run at once, in each service; what was submitted with this key waits for it",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class Written:
     blob: Blob | None
     inputs: dict[str, Blob]
     trace: dict[str, str]
+    running_cap: int | None
 
 
 class Publisher:
@@ -91,7 +92,8 @@ class Publisher:
         with telemetry.publish_span(desk.contract.name, kind.kind, job_id, queue=queue):
             trace = telemetry.carrier()
             blob = await self._stored(desk, job_id, request) if len(request) > INLINE else None
-            new = self._record(desk, command, Written(job_id, who.tenant, queue, request, blob, inputs, trace))
+            written = Written(job_id, who.tenant, queue, request, blob, inputs, trace, who.limits.running_jobs)
+            new = self._record(desk, command, written)
             answer = await desk.ledger.run(
                 calls.accept(
                     new,
@@ -130,6 +132,7 @@ class Publisher:
             run_at=_ms(options, "run_at"),
             expires_at=_ms(options, "expires_at"),
             max_attempts=options.max_attempts,
+            running_cap=w.running_cap,
         )
 
     async def _stored(self, desk: Desk, job_id: str, request: str) -> Blob:

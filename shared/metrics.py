@@ -20,6 +20,7 @@ class ServiceSnapshot:
     service: str
     depth: Mapping[str, int] = field(default_factory=dict)
     oldest_age: Mapping[str, float] = field(default_factory=dict)
+    held_back: Mapping[str, int] = field(default_factory=dict)
     states: Mapping[str, int] = field(default_factory=dict)
     due: int = 0
     """Jobs that wait for a time: a retry's, or the user's `run_at`."""
@@ -37,6 +38,7 @@ class ServiceSnapshot:
             service=service,
             depth={name: queue["depth"] for name, queue in stats["queues"].items()},
             oldest_age={name: queue["oldest_age"] for name, queue in stats["queues"].items()},
+            held_back={name: queue["held_back"] for name, queue in stats["queues"].items()},
             states=stats["states"],
             due=stats["due"],
             dead_letters=stats["dead_letters"],
@@ -54,6 +56,9 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
     age = GaugeMetricFamily(
         "counterfoil_queue_oldest_age_seconds", "How long the oldest ready job has waited.", labels=["service", "queue"]
     )
+    back = GaugeMetricFamily(
+        "counterfoil_queue_held_back", "Ready jobs that a cap on running jobs holds back.", labels=["service", "queue"]
+    )
     states = GaugeMetricFamily("counterfoil_jobs_in_state", "Jobs in the ledger by state.", labels=["service", "state"])
     due = GaugeMetricFamily("counterfoil_jobs_due_later", "Jobs that wait for their time: retries and run_at.", labels=["service"])
     dead = GaugeMetricFamily("counterfoil_dead_letters", "Dead letters kept.", labels=["service"])
@@ -67,6 +72,8 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
     for shot in snapshots:
         for queue, jobs in shot.depth.items():
             depth.add_metric([shot.service, queue], jobs)
+        for queue, jobs in shot.held_back.items():
+            back.add_metric([shot.service, queue], jobs)
         for queue, seconds in shot.oldest_age.items():
             age.add_metric([shot.service, queue], seconds)
         for queue, seconds in shot.canary_age.items():
@@ -80,7 +87,7 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
         workers.add_metric([shot.service], shot.workers)
         busy.add_metric([shot.service], shot.busy)
         deaf.add_metric([shot.service], shot.deaf)
-    return [depth, age, states, due, dead, workers, busy, deaf, canary, total]
+    return [depth, back, age, states, due, dead, workers, busy, deaf, canary, total]
 
 
 def ledger_up(answers: Mapping[str, bool]) -> Metric:

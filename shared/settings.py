@@ -48,6 +48,11 @@ class ServiceSettings(BaseSettings):
     """This service's folder for temporary files and journals."""
     concurrency: int = 0
     """Pool children; 0 takes the policy's number."""
+    max_running: int = Field(default=0, ge=0)
+    """Jobs of this service that may run at once, over all its workers; 0: as many as there are pool children. Parts of a job count, a job
+    that waits for its parts does not. Must be the same for all workers of the service."""
+    max_running_per_tenant: int = Field(default=0, ge=0)
+    """As above, for each tenant; 0: no limit. A key may have a lower one (`running_jobs`)."""
     hold: float = 600.0
     """RabbitMQ: seconds after which a message that waits in a worker goes back to the broker. Must be below its `consumer_timeout`
     (30 minutes by default), which closes the channel of a worker that holds one for longer."""
@@ -89,6 +94,11 @@ class ServiceSettings(BaseSettings):
                 prefix = self.model_config.get("env_prefix", "")
                 raise SettingsError(f"{prefix}{name.upper()} has the scheme {scheme!r}; it must be one of {', '.join(sorted(schemes))}.")
         return self
+
+    @property
+    def caps(self) -> tuple[int, int]:
+        """How many jobs may run at once: in the service, for one tenant in it; 0: any number."""
+        return self.max_running, self.max_running_per_tenant
 
     @property
     def rings_in_ledger(self) -> bool:

@@ -57,6 +57,7 @@ def _keys(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
     creating.add_argument("--tenant", help="default: that of the key in use")
     creating.add_argument("--requests-per-minute", type=int, metavar="N", help="default: no limit")
     creating.add_argument("--live-jobs", type=int, metavar="N", help="jobs that are not done; default: no limit")
+    creating.add_argument("--running-jobs", type=int, metavar="N", help="jobs that run at once, in each service; default: no limit")
     creating.set_defaults(run=create_key)
     actions.add_parser("list", help="list the keys, without their secrets", parents=[shared]).set_defaults(run=list_keys)
     revoking = actions.add_parser("revoke", help="make a key invalid at once", parents=[shared])
@@ -135,7 +136,7 @@ def delete_dead_letters(session: Session) -> int:
 def create_key(session: Session) -> int:
     """`counterfoil keys create`: the secret goes to stdout, everything else to stderr."""
     args = session.args
-    limits = {name: getattr(args, name) for name in ("requests_per_minute", "live_jobs") if getattr(args, name) is not None}
+    limits = {name: getattr(args, name) for name in ("requests_per_minute", "live_jobs", "running_jobs") if getattr(args, name) is not None}
     key = session.client.keys.create(args.name, scopes=args.scope or ["submit", "read"], tenant=args.tenant, limits=limits)
     if session.as_json:
         session.show_json(key)

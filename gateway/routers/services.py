@@ -43,6 +43,7 @@ async def _service(desk: Desk) -> dict[str, Any]:
         "available": True,
         "catalogue": stats["catalogue"],
         "checks": [{"name": check.name, "ok": not check.problem, "detail": check.problem, "at": views.moment(check.at)} for check in noted],
+        "limits": stats["limits"],
         "queues": [{"name": queue, **figures} for queue, figures in stats["queues"].items()],
         "running": states.get("running", 0) + states.get("canceling", 0),
         "retrying": states.get("retrying", 0),

@@ -144,10 +144,14 @@ class RedrivenShape(BaseModel):
 
 
 class QueueShape(BaseModel):
-    """A queue; `oldest_age` in seconds, 0 where nothing waits; `canary_age`: seconds since any worker took anything from it."""
+    """A queue; `oldest_age` in seconds, 0 where nothing waits; `canary_age`: seconds since any worker took anything from it.
+
+    `held_back`: those of `depth` that may not start yet, for their tenant or the service runs as many jobs as it may.
+    """
 
     name: str
     depth: int
+    held_back: int = 0
     oldest_age: float
     canary_age: float | None = None
 
@@ -186,6 +190,13 @@ class CheckShape(BaseModel):
     at: str
 
 
+class LimitsShape(BaseModel):
+    """How many jobs may run at once, in the service and for one tenant in it, as its workers have it; null: any number."""
+
+    running: int | None
+    running_per_tenant: int | None
+
+
 class ServiceShape(BaseModel):
     """A service; what follows `available` is there only where its ledger answers, else `detail` says why not."""
 
@@ -196,6 +207,7 @@ class ServiceShape(BaseModel):
     detail: str | None = None
     catalogue: dict[str, Any] | None = None
     checks: list[CheckShape] | None = None
+    limits: LimitsShape | None = None
     queues: list[QueueShape] | None = None
     running: int | None = None
     retrying: int | None = None

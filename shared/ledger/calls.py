@@ -12,8 +12,8 @@ from shared.contracts.events import JobEvent
 from shared.contracts.states import State
 from shared.errors import StaleTokenError
 from shared.job import ChildPolicy
-from shared.ledger import hearing
-from shared.ledger.record import JobRecord, legible_json, loaded, pairs
+from shared.ledger import standing
+from shared.ledger.record import JobRecord, legible_json, loaded
 
 T_co = TypeVar("T_co", covariant=True)
 Arg = str | int | float
@@ -67,6 +67,7 @@ class NewJob:
     expires_at: int | None = None
     max_attempts: int | None = None
     webhook: str = ""
+    running_cap: int | None = None
 
     def fields(self) -> list[Arg]:
         """Field, value, field, value …: only what is set."""
@@ -84,6 +85,7 @@ class NewJob:
             "expires": self.expires_at,
             "max": self.max_attempts,
             "webhook": self.webhook,
+            "cap": self.running_cap,
         }
         return [item for name, value in known.items() if value not in (None, "") for item in (name, value)]
 
@@ -112,14 +114,19 @@ def remember(key: str, digest: str, answer: str) -> Call[Answer]:
     return Call("remember", (key, digest, IDEMPOTENCY_TTL, answer), _answer)
 
 
-def claim(job_id: str, *, worker: str, pid: int, lease_ms: int, nonce: str, queue: str = "") -> Call[JobRecord | Answer]:
-    """Claim the job whose turn it is in `queue` ('': this very job): its record, or the word why this doorbell is to be ignored."""
+def claim(
+    job_id: str, *, worker: str, pid: int, lease_ms: int, nonce: str, queue: str = "", caps: tuple[int, int] = (0, 0)
+) -> Call[JobRecord | Answer]:
+    """Claim the job whose turn it is in `queue` ('': this very job): its record, or the word why this doorbell is to be ignored.
+
+    `caps`: jobs that may run at once in the service, and for one tenant in it; 0: any number.
+    """
 
     def parse(reply: Any) -> JobRecord | Answer:
         record = JobRecord.parse(reply[2], reply[1]) if reply[0] == "claimed" else None
         return record or _answer(reply)
 
-    return Call("claim", (job_id, worker, pid, lease_ms, nonce, queue), parse)
+    return Call("claim", (job_id, worker, pid, lease_ms, nonce, queue, *caps), parse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,22 +285,5 @@ def delete(job_id: str, tenant: str) -> Call[Answer]:
 
 
 def stats(queues: Sequence[str]) -> Call[dict[str, Any]]:
-    """One look at a service: queues, states, dead, due, workers, counters, catalogue."""
-
-    def parse(reply: Any) -> dict[str, Any]:
-        found = [{**json.loads(info), "heartbeat_at": int(float(at)), "busy": int(busy)} for info, at, busy in reply[4]]
-        workers = hearing.judged(found, pairs(reply[7]), now=int(reply[8]))
-        return {
-            "queues": {
-                q: {"depth": int(depth), "oldest_age": int(age) / 1000, "canary_age": hearing.canary_age(q, workers)}
-                for q, depth, age in reply[0]
-            },
-            "states": {name: int(n) for name, n in pairs(reply[1]).items()},
-            "dead_letters": int(reply[2]),
-            "due": int(reply[3]),
-            "workers": workers,
-            "counters": {name: int(n) for name, n in pairs(reply[5]).items()},
-            "catalogue": json.loads(reply[6]) if reply[6] else {},
-        }
-
-    return Call("stats", tuple(queues), parse)
+    """One look at a service: queues, limits, states, dead, due, workers, counters, catalogue."""
+    return Call("stats", tuple(queues), standing.of)

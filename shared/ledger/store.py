@@ -46,7 +46,7 @@ def source(script: str) -> str:
     folder = files("shared.ledger") / "scripts"
     own = (folder / f"{script}.lua").read_text()
     more = own.partition("\n")[0].removeprefix("-- with ").split() if own.startswith("-- with ") else []
-    return "".join((folder / f"{name}.lua").read_text() for name in ("lib", *more)) + own
+    return "".join((folder / f"{name}.lua").read_text() for name in ("base", "turns", "lib", *more)) + own
 
 
 @cache

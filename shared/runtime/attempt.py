@@ -78,7 +78,8 @@ def bury(runtime: Runtime, message: Any, detail: str, *, kind: str = "", pointer
 def claim(runtime: Runtime, envelope: Envelope, queue: str, pid: int) -> JobRecord | None:
     """The job's record with a fresh lease and token; None where the ledger says that there is nothing to do."""
     lease_ms = int(runtime.service.policy.lease * 1000)
-    call = calls.claim(envelope.id, worker=runtime.worker, pid=pid, lease_ms=lease_ms, nonce=uuid.uuid4().hex, queue=queue)
+    caps = runtime.service.settings.caps
+    call = calls.claim(envelope.id, worker=runtime.worker, pid=pid, lease_ms=lease_ms, nonce=uuid.uuid4().hex, queue=queue, caps=caps)
     claimed = patiently(runtime, call)
     if isinstance(claimed, JobRecord):
         return claimed

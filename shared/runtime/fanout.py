@@ -77,5 +77,15 @@ def _fields(runtime: Runtime, record: JobRecord, index: int, child: Child) -> li
     request, trace = command.model_dump_json(by_alias=True, exclude_unset=True), telemetry.carrier()
     envelope = envelope_text(job_id=job_id, kind=command.kind, epoch=1, tenant=record.tenant, request=request, blob="", trace=trace)
     bell = runtime.bus.bell(envelope, kind=command.kind, job_id=job_id, queue=queue)
-    new = NewJob(job_id, command.kind, record.tenant, queue, request, bell=bell, inputs=record.text("inputs"), trace=trace)
+    new = NewJob(
+        job_id,
+        command.kind,
+        record.tenant,
+        queue,
+        request,
+        bell=bell,
+        inputs=record.text("inputs"),
+        trace=trace,
+        running_cap=record.number("cap") or None,
+    )
     return [*new.fields(), "parent", record.id, "index", index, "weight", child.weight]

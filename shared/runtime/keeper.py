@@ -50,6 +50,7 @@ class Keeper(threading.Thread):
             "queues": list(queues),
             "started_at": int(time.time() * 1000),
             "canary_every": runtime.service.policy.canary_every,
+            "caps": list(runtime.service.settings.caps),
         }
         self._slots = slots
         self._held = 0

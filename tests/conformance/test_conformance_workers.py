@@ -1,10 +1,12 @@
 """Workers that stop and workers that die, on every broker."""
 
 import time
+from itertools import accumulate
 
 import pytest
 
 from shared.contracts.states import State
+from tests.chaos.marks import Book
 from tests.conformance.brokers import Broker
 from tests.probe.rig import Rig
 from tests.servers import wait_until
@@ -34,6 +36,28 @@ def test_a_stopping_worker_gives_its_jobs_back_uncharged(rig: Rig) -> None:
     assert spent < 15
     assert (1, 0) == (again.number("attempt"), again.number("crashes"))
     assert (State.SUCCEEDED, 2, 1) == (done.state, done.number("attempt"), done.number("crashes"))
+
+
+def test_caps_on_running_jobs_hold_and_every_slot_is_used(rig: Rig) -> None:
+    """A tenant's cap of one and the service's of two, with three children: never more at once, all done once."""
+    with rig.worker(concurrency=3, PROBE_MAX_RUNNING="2"):
+        capped = [rig.submit(what="work", seconds=0.2, tenant="capped", running_cap=1, at_once=True) for _ in range(4)]
+        others = [rig.submit(what="work", seconds=0.4, at_once=True) for _ in range(5)]
+        done = [rig.wait(job) for job in capped + others]
+        limits = rig.stats()["limits"]
+
+    assert {State.SUCCEEDED} == {record.state for record in done}
+    assert [1] * 9 == [rig.did(job) for job in capped + others]
+    assert (1, 2) == (at_once(rig, capped), at_once(rig, capped + others))
+    assert {"running": 2, "running_per_tenant": None} == limits
+
+
+def at_once(rig: Rig, jobs: list[str]) -> int:
+    """The most of these jobs that were at work at the same moment."""
+    steps = {"began": 1, "did": -1}
+    marks = [mark for mark in Book(rig.marks).marks() if mark.job in jobs]
+    running = accumulate(steps[mark.word] for mark in sorted(marks, key=lambda mark: mark.at))
+    return max(running)
 
 
 def test_jobs_accepted_with_no_worker_and_no_message_are_done_by_the_first_that_comes(rig: Rig, broker: Broker) -> None:

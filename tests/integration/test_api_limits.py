@@ -2,7 +2,9 @@
 
 import httpx
 
+from shared.ledger import calls
 from tests.gateways import Gateway
+from tests.integration.api_desk import BODIES, ApiDesk
 
 BODY = {"seed": "ada"}
 
@@ -47,3 +49,16 @@ def test_a_tenant_over_its_quota_makes_room_by_ending_a_job(gateway: Gateway) ->
 
     assert (429, 202) == (refused.status_code, accepted.status_code)
     assert refused.json()["type"].endswith("/quota-exceeded")
+
+
+def test_a_keys_cap_on_running_jobs_goes_with_its_jobs(gateway: Gateway, desk: ApiDesk) -> None:
+    """running_jobs is held to at the claim: with one of two, the second's doorbell is ignored; /v1/services tells that it is held back."""
+    with limited(gateway, "slotted", running_jobs=1) as client:
+        made = [client.post("/v1/mailings", json={**BODIES["mailings"], "options": {"priority": "low"}}).json()["id"] for _ in range(2)]
+        desk.claim(made[0])
+        second = desk.run(made[1], calls.claim(made[1], worker="w", pid=1, lease_ms=60_000, nonce="slotted"))
+        [mailer] = [service for service in client.get("/v1/services").json()["items"] if service["name"] == "mailer"]
+
+    assert calls.Answer("capped", "queued") == second
+    assert [1] == [queue["held_back"] for queue in mailer["queues"] if queue["name"] == "mailer.low"]
+    assert {"running": None, "running_per_tenant": None} == mailer["limits"]

@@ -83,13 +83,15 @@ class Rig:
         unique: str = "",
         unique_ttl: int = 0,
         at_once: bool = False,
+        tenant: str = "t",
+        running_cap: int | None = None,
         **act: Any,
     ) -> Answer:
         """The ledger's answer to a new job that does `act`. `at_once`: its message goes out as by the gateway."""
         job_id, queue = ids.new("probe"), queue_name("probe", priority)
         request = json.dumps({"marks": str(self.marks), **act})
         bell = self._bell(job_id, queue, request, epoch=1)
-        job = NewJob(job_id, KIND, "t", queue, request, bell=bell, run_at=run_at, expires_at=expires_at)
+        job = NewJob(job_id, KIND, tenant, queue, request, bell=bell, run_at=run_at, expires_at=expires_at, running_cap=running_cap)
         answer = self.ledger.run(calls.accept(job, unique=unique, unique_ttl=unique_ttl))
         if at_once:
             self.bus.ring(*(self.job(waiting) for waiting in self.ledger.run(calls.outbox())))

@@ -132,14 +132,25 @@ def test_events_are_typed() -> None:
 
 def test_stats_are_seconds_and_numbers() -> None:
     """Ages come in milliseconds and are told in seconds; an absent catalogue is empty."""
-    reply = [[["avatar", "3", "1500"]], ["queued", "3"], "2", "1", [['{"name":"w"}', "1700.0", "1"]], ["stale_refused", "4"], "", [], 1_700]
+    reply = [
+        [["avatar", "3", "1500", "1"]],
+        ["queued", "3"],
+        "2",
+        "1",
+        [['{"name":"w","caps":[4,0]}', "1700.0", "1"]],
+        ["stale_refused", "4"],
+        "",
+        [],
+        1_700,
+    ]
 
     assert calls.stats(["avatar"]).parse(reply) == {
-        "queues": {"avatar": {"depth": 3, "oldest_age": 1.5, "canary_age": None}},
+        "queues": {"avatar": {"depth": 3, "held_back": 1, "oldest_age": 1.5, "canary_age": None}},
+        "limits": {"running": 4, "running_per_tenant": None},
         "states": {"queued": 3},
         "dead_letters": 2,
         "due": 1,
-        "workers": [{"name": "w", "heartbeat_at": 1700, "busy": 1, "deaf": False, "deaf_queues": []}],
+        "workers": [{"name": "w", "caps": [4, 0], "heartbeat_at": 1700, "busy": 1, "deaf": False, "deaf_queues": []}],
         "counters": {"stale_refused": 4},
         "catalogue": {},
     }

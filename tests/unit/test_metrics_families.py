@@ -7,7 +7,10 @@ from shared.metrics import ServiceSnapshot, exposition, families, ledger_up
 from shared.metrics_http import HttpMetrics
 
 STATS = {
-    "queues": {"avatar": {"depth": 7, "oldest_age": 12.5, "canary_age": 8.5}, "avatar.high": {"depth": 0, "oldest_age": 0.0}},
+    "queues": {
+        "avatar": {"depth": 7, "oldest_age": 12.5, "canary_age": 8.5, "held_back": 3},
+        "avatar.high": {"depth": 0, "oldest_age": 0.0, "held_back": 0},
+    },
     "states": {"queued": 7, "running": 2, "retrying": 1},
     "due": 1,
     "dead_letters": 3,
@@ -33,6 +36,8 @@ def test_a_look_at_the_ledger_becomes_metrics() -> None:
     assert {name: value for name, value in found.items() if "avatar" in name} == {
         ("counterfoil_queue_depth", "avatar", "avatar"): 7,
         ("counterfoil_queue_depth", "avatar.high", "avatar"): 0,
+        ("counterfoil_queue_held_back", "avatar", "avatar"): 3,
+        ("counterfoil_queue_held_back", "avatar.high", "avatar"): 0,
         ("counterfoil_queue_oldest_age_seconds", "avatar", "avatar"): 12.5,
         ("counterfoil_queue_oldest_age_seconds", "avatar.high", "avatar"): 0,
         ("counterfoil_jobs_in_state", "avatar", "queued"): 7,

@@ -1,25 +1,36 @@
--- L4: compare-and-set to running, with a new fencing token and a lease. ARGV: id, worker, pid, lease ms, nonce, queue
+-- L4: compare-and-set to running, with a new fencing token and a lease.
+-- ARGV: id, worker, pid, lease ms, nonce, queue, cap of the service's running jobs (0 none), cap of a tenant's (0 none)
 -- A doorbell says that there is work in `queue`, not whose turn it is: the job is the oldest of the tenant that is next. Only where
 -- nothing waits there (or `queue` is '') the doorbell's own id counts, to say why it is to be ignored.
 -- The answer is 'claimed' with the id and the whole record, or the reason.
 local id, worker, pid, lease, nonce, queue = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local service_cap, tenant_cap = tonumber(ARGV[9]), tonumber(ARGV[10])
+
+local function service_is_full() return service_cap > 0 and redis.call('ZCARD', P .. 'leases') >= service_cap end
+
+-- A key's own cap came with the job; the lower one counts.
+local function tenant_is_full(r)
+  local cap = r.cap > 0 and tenant_cap > 0 and math.min(r.cap, tenant_cap) or math.max(r.cap, tenant_cap)
+  return cap > 0 and redis.call('SCARD', P .. 'held:' .. r.tenant) >= cap
+end
 
 local function next_in_turn()
   for _ = 1, 100 do
     local turn = redis.call('ZRANGE', P .. 'turn:' .. queue, 0, 0, 'WITHSCORES')
     if not turn[1] then return nil end
     local tenant, at = turn[1], tonumber(turn[2])
-    local first = redis.call('ZRANGE', line_of(queue, tenant), 0, 0)[1]
-    local family = first and string.sub(first, 1, 1) == FAMILY and string.sub(first, 2)
-    local candidate = family and redis.call('ZRANGE', kin_of(queue, family), 0, 0)[1] or first
+    local candidate, family = first_of(queue, tenant)
     local found = candidate and load(candidate)
-    if found and (found.state == 'queued' or found.wait == 'woken') then
+    if found and tenant_is_full(found) then
+      park(tenant, queue)
+    elseif found and (found.state == 'queued' or found.wait == 'woken') then
       redis.call('HSET', P .. 'turns', queue, int(at))
       redis.call('ZADD', P .. 'turn:' .. queue, int(at + 1), tenant)
       return candidate, found
+    else
+      if family then leave_kin(queue, tenant, family, candidate) end
+      if candidate then leave_line(queue, tenant, candidate) else redis.call('ZREM', P .. 'turn:' .. queue, tenant) end
     end
-    if family then leave_kin(queue, tenant, family, candidate) end
-    if candidate then leave_line(queue, tenant, candidate) else redis.call('ZREM', P .. 'turn:' .. queue, tenant) end
   end
   return nil
 end
@@ -39,10 +50,16 @@ end
 
 local had = had_already()
 if had then return {'claimed', redis.call('HGETALL', job_key(had)), had} end
+if service_is_full() then
+  if queue ~= '' then park('*', queue) end
+  count('capped')
+  return {'capped'}
+end
 local next_id, r
 if queue ~= '' then next_id, r = next_in_turn() end
 if next_id then id = next_id else r = load(id) end
 if not r then count('unknown_dropped'); return {'unknown'} end
+if not next_id and (r.state == 'queued' or r.wait == 'woken') and tenant_is_full(r) then count('capped'); return {'capped', r.state} end
 local resumed = r.state == 'running' and r.wait == 'woken'
 if r.state == 'queued' then
   if r.run_at > NOW then count('early_dropped'); return {'early'} end
@@ -65,4 +82,8 @@ if not resumed then
 end
 redis.call('ZADD', P .. 'leases', int(NOW + lease), id)
 redis.call('HSET', P .. 'owned:' .. worker, id, pid)
+redis.call('SADD', P .. 'held:' .. r.tenant, id)
+-- The last slot is taken: park at once. The doorbell that would find this out may be the one that was struck when a slot was free.
+if tenant_is_full(r) and redis.call('EXISTS', line_of(r.queue, r.tenant)) == 1 then park(r.tenant, r.queue) end
+if service_is_full() and redis.call('EXISTS', P .. 'ready:' .. r.queue) == 1 then park('*', r.queue) end
 return {'claimed', redis.call('HGETALL', job_key(id)), id}

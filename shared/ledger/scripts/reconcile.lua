@@ -33,13 +33,24 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', int(NOW), 'L
     due = due + 1
   end
 end
--- L3: where the broker holds fewer messages than the ledger has queued jobs, at two looks in a row, ring the missing number again, oldest first.
+-- Whoever is parked without holding anything (a script that failed half-way, an older worker) would wait for ever.
+local parked = redis.call('HGETALL', P .. 'parked')
+for i = 1, #parked, 2 do
+  local holds_some = parked[i] == '*' and redis.call('ZCARD', P .. 'leases') > 0
+  for _, id in ipairs(parked[i] ~= '*' and redis.call('SMEMBERS', P .. 'held:' .. parked[i]) or {}) do
+    if redis.call('HEXISTS', job_key(id), 'lease') == 1 then holds_some = true else redis.call('SREM', P .. 'held:' .. parked[i], id) end
+  end
+  if not holds_some then make_room(parked[i]) end
+end
+local back = held_back()
+-- L3: where the broker holds fewer messages than the ledger has queued jobs that may start, at two looks in a row, ring the missing number
+-- again, oldest first.
 for i = 6, #ARGV, 2 do
   local queue, depth = ARGV[i], tonumber(ARGV[i + 1])
   if depth < 0 then depth = redis.call('LLEN', queue) end
   if not RINGS_HERE then depth = depth + redis.call('LLEN', P .. 'outbox') end -- what waits to be published is not missing
   local ready = P .. 'ready:' .. queue
-  local missing = redis.call('ZCARD', ready) - depth
+  local missing = redis.call('ZCARD', ready) - (back[queue] or 0) - depth
   local short = 0
   if missing > 0 then short = redis.call('HINCRBY', P .. 'looks', queue, 1) else redis.call('HDEL', P .. 'looks', queue) end
   if short >= 2 then
@@ -47,9 +58,8 @@ for i = 6, #ARGV, 2 do
     for _, id in ipairs(redis.call('ZRANGE', ready, 0, math.min(missing, most) - 1)) do
       local r = load(id)
       if r and (r.state == 'queued' or r.wait == 'woken') then
-        local waited = redis.call('ZSCORE', ready, id)
-        ring(r, false)
-        redis.call('ZADD', ready, waited, id) -- a repeat does not make it younger
+        queue_up(r, false)
+        strike(r, false)
         rung = rung + 1
       else
         redis.call('ZREM', ready, id)

@@ -1,9 +1,9 @@
 -- One look at a service. ARGV: queues… Workers without a heartbeat for 15 s are gone.
-local out = {}
+local out, back = {}, held_back()
 for i = 3, #ARGV do
   local ready = P .. 'ready:' .. ARGV[i]
   local oldest = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
-  out[#out + 1] = {ARGV[i], redis.call('ZCARD', ready), oldest[2] and int(NOW - tonumber(oldest[2])) or '0'}
+  out[#out + 1] = {ARGV[i], redis.call('ZCARD', ready), oldest[2] and int(NOW - tonumber(oldest[2])) or '0', back[ARGV[i]] or 0}
 end
 redis.call('ZREMRANGEBYSCORE', P .. 'workers', '-inf', int(NOW - 3600000))
 local workers = {}
