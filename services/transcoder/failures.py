@@ -48,9 +48,12 @@ MEANINGS: tuple[Meaning, ...] = (
         "unsupported-media",
     ),
     _known(r"File too large", "an output grew larger than allowed", "too-large"),
-    _known(r"Picture size .* is invalid|exceeds .*max_pixels", "its frames are larger than allowed", "too-large"),
+    _known(
+        r"Picture size .* is invalid|exceeds (specified max pixel count|.*max_pixels)", "its frames are larger than allowed", "too-large"
+    ),
     _known(r"Invalid data found when processing input", "it is not a media file, or it is damaged", "invalid-media"),
     _known(r"partial file|Packet corrupt|Error while decoding|corrupt decoded frame", "it is damaged or cut off", "invalid-media"),
+    _known(r"End of file", "it ends before it has begun: it is damaged or cut off", "invalid-media"),
     _known(r"does not contain any stream|matches no streams", "it has no picture or sound to work with", "invalid-media"),
 )
 
@@ -88,7 +91,8 @@ def explain(program: str, ended: Ended, limits: Limits) -> JobError:
         if meaning.permanent:
             return PermanentError(f"the source cannot be used: {meaning.words}{said}", type=meaning.type, pointer="/source")
         return TransientError(f"{meaning.words}{said}", type=meaning.type)
-    return PermanentError(f"{program} gave up with status {ended.status}{said}", type="encoder-failed")
+    pointer = "/source" if program == "ffprobe" else None  # it has nothing else to complain of
+    return PermanentError(f"{program} gave up with status {ended.status}{said}", type="encoder-failed", pointer=pointer)
 
 
 def _killed(program: str, number: int, said: str) -> JobError:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
-from services.transcoder import document
+from services.transcoder import disk, document
 from services.transcoder.admit import admit
 from services.transcoder.binary import Tools
 from services.transcoder.conclude import Effort, ask, conclude
@@ -82,6 +82,8 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
     texts, notes = write(plan.texts, plan.clip, bench, job, Teller(job.progress, 0.0, 0.0))
     plan = replace(plan, notes=(*plan.notes, *notes))
     told = document.write(plan, source, bench.settings, stashed=remote and plan.fans_out, captions=texts, poster=poster)
+    if plan.duration is not None:  # else the estimate is that of the longest film allowed
+        disk.preflight(bench.scratch, told.estimate.disk_bytes, bench.settings.spare_bytes, "the outputs")
     stored = document.publish(told, job)
     if poster:
         job.publish(POSTER, bench.scratch / poster, "image/jpeg")

@@ -127,3 +127,13 @@ def test_a_file_that_grows_too_large_is_stopped(tmp_path: Path) -> None:
     error = refused(job_for(SAMPLE, tmp_path), TranscoderSettings(max_output_bytes=100_000))
 
     assert error.type == "too-large"
+
+
+def test_what_will_not_fit_the_disk_is_not_begun(tmp_path: Path) -> None:
+    """By the estimate, before an encoder starts; here nothing would fit."""
+    job = job_for(SAMPLE, tmp_path)
+    error = refused(job, TranscoderSettings(spare_bytes=1 << 60))
+
+    assert error.type == "too-large"
+    assert "the outputs would take" in error.detail
+    assert not any(step == "encode" for _, step, *_ in job.told)
