@@ -14,6 +14,7 @@ from services.transcoder.probe import Probe, probe
 from services.transcoder.publish import outputs, publish
 from services.transcoder.seal import Seal
 from services.transcoder.segment import Made, Workshop
+from services.transcoder.tidy import retire
 from services.transcoder.verify import verify
 from services.transcoder.write import fetch
 from shared.contracts.transcoder import TranscodeResult
@@ -57,6 +58,7 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
         with step("publish"):
             made = outputs(plan, bench.scratch, probes, packed, effort.cpu)
             publish(plan, bench.scratch, job, packed=packed, seal=seal, teller=teller.within(PUBLISHING, 1.0))
+    retire(shop.shelf, shop.digests(), bench.settings)
     seconds = max(output.duration for output in made)
     log.info("transcode_finished", outputs=len(made), wall=round(effort.wall, 3), cpu=round(effort.cpu, 3))
     return TranscodeResult(

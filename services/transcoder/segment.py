@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from services.transcoder.budget import Purse
 from services.transcoder.commands import encode as encode_arguments
 from services.transcoder.encode import Bench, Teller, encode
 from services.transcoder.estimate import cpu_limit
@@ -16,6 +17,7 @@ from services.transcoder.progress import Goal
 from services.transcoder.run import Ended
 from services.transcoder.shelf import Shelf
 from shared.contracts.base import Blob
+from shared.contracts.transcoder import Budget
 from shared.errors import PermanentError
 
 EARLIER = (20.0, 3_600.0)
@@ -46,6 +48,12 @@ class Workshop:
     bench: Bench
     shelf: Shelf
     source: Source
+    budget: Budget | None = None
+
+    @property
+    def purse(self) -> Purse:
+        """What may still be spent."""
+        return Purse(self.budget, self.shelf)
 
     def digest(self, number: int, rendition: Rendition) -> str:
         """What a segment in one rendition is called on the shelf: by the command that would make it alone, on any number of threads."""
@@ -54,6 +62,13 @@ class Workshop:
     def sound_digest(self) -> str:
         """Likewise, of the sound."""
         return self.shelf.digest(replace(self.plan, threads=0).sound(self.bench.settings))
+
+    def digests(self) -> list[str]:
+        """Of everything that the plan lays on the shelf."""
+        film = self.plan.film
+        parts = range(len(film.parts) or 1) if film else range(0)
+        pictures = [self.digest(number, rendition) for number in parts for rendition in self.plan.renditions]
+        return pictures + ([self.sound_digest()] if self.plan.sounding else [])
 
     def find(self, number: int, rendition: Rendition) -> Blob | None:
         """The finished segment."""
@@ -67,8 +82,10 @@ class Workshop:
         frames = film.parts[number].count if film and film.parts else 0
         if not missing:
             return Made(frames, reused=reused)
+        self.purse.open()
         with self.source():
             ended = self._encode(number, missing, teller)
+        self.purse.spend(ended.cpu)
         for rendition in missing:
             path = self.bench.scratch / rendition.part(number)
             self.shelf.keep(self.digest(number, rendition), path)
@@ -85,8 +102,10 @@ class Workshop:
         if self.shelf.find(digest) is not None:
             return Made(reused=(SOUND,))
         goal = Goal(self.plan.duration, None)
+        self.purse.open()
         with self.source():
             ended = encode(self.plan.sound(self.bench.settings), goal, cpu_limit(self.plan, 1.0, self.bench.settings), self.bench, teller)
+        self.purse.spend(ended.cpu)
         path = self.bench.scratch / SOUND
         self.shelf.keep(digest, path)
         path.unlink()

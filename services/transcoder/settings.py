@@ -39,6 +39,10 @@ class TranscoderSettings(ServiceSettings):
     """Seconds of a segment that is encoded as a job of its own, at least; a film of less than two of these is not cut."""
     longest_part: float = Field(default=60.0, ge=2)
     """And at most: what a lost worker may cost."""
+    keep_segments_bytes: int = Field(default=20 * 2**30, ge=0)
+    """Of done jobs' segments, so many bytes are kept in storage, for another job on the same source that adds a size. 0: none."""
+    keep_segments_days: float = Field(default=2.0, ge=0)
+    """And for so long."""
     nice: int = Field(default=5, ge=0, le=19)
     """Encoding yields to the machine's other work by this much."""
     stall_seconds: float = Field(default=60.0, gt=0)

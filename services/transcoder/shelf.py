@@ -2,7 +2,8 @@
 
 A segment lies in its job's folder, under its digest, and so lives exactly as long as the job: through retries, redrives and mended
 requests. A pointer outside of it lets another job of the same tenant on the same source find it, and take a copy. No pointer keeps
-bytes alive: one that leads to nothing is a miss. Writing the same segment twice writes the same bytes, so nothing here needs a token.
+bytes alive: one that leads to nothing is a miss. How long a done job's segments stay is tidy.py's affair. Writing the same segment
+twice writes the same bytes, so nothing here needs a token.
 """
 
 import json
@@ -53,8 +54,11 @@ class Shelf:
             return None
         if self._size(told["key"]) != told["bytes"]:
             return None
-        with self.storage.local(told["key"]) as path:
-            return self.storage.put(own, path, MEDIA_TYPE)
+        try:
+            with self.storage.local(told["key"]) as path:
+                return self.storage.put(own, path, MEDIA_TYPE)
+        except BlobNotFoundError:  # it went in between
+            return None
 
     def keep(self, digest: str, path: Path) -> Blob:
         """Store a finished segment."""

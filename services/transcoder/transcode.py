@@ -31,7 +31,7 @@ from services.transcoder.source import FETCH_SHARE, is_remote, local_source
 from services.transcoder.timeline import scan
 from services.transcoder.write import write
 from shared.contracts.base import Blob
-from shared.contracts.transcoder import EncodeSegment, SegmentResult, Transcode, TranscodeResult
+from shared.contracts.transcoder import Budget, EncodeSegment, SegmentResult, Transcode, TranscodeResult
 from shared.job import Child, ChildResult, FanOut, Job
 from shared.storage import Storage, sha256_of
 from shared.telemetry import step
@@ -94,8 +94,9 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
         "transcode_planned", source=plan.found.summary(), renditions=len(plan.renditions), parts=told.estimate.parts, frames=plan.frames
     )
     if plan.fans_out:
-        return _fan_out(plan, source, stored)
-    shop = Workshop(plan, bench, Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url)), nullcontext)
+        return _fan_out(plan, source, stored, command.budget)
+    shelf = Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url))
+    shop = Workshop(plan, bench, shelf, nullcontext, command.budget)
     teller, began = Teller(job.progress, start, ENCODED), monotonic()
     with step("encode") as span:
         made = [shop.picture(0, teller.within(0.0, SOUNDING if plan.sounding else 1.0))] if plan.film else []
@@ -127,22 +128,24 @@ def _kept(command: Transcode, job: Job, path: Path, plan: Plan) -> Blob:
     return Blob(key=SOURCE, bytes=path.stat().st_size, sha256=sha256_of(path))
 
 
-def _fan_out(plan: Plan, source: Blob, stored: Blob) -> FanOut:
+def _fan_out(plan: Plan, source: Blob, stored: Blob, budget: Budget | None) -> FanOut:
     """A child for each part, dearest first, so that no long one is left for the end; and one for the sound, before them all."""
     assert plan.film is not None  # noqa: S101 - only pictures are cut
-    whole = max(sum(part.bytes for part in plan.film.parts), 1)
-    sound = [Child(EncodeSegment(source=source, plan=stored), weight=SOUND_WEIGHT)] if plan.sounding else []
+    whole, sounding = max(sum(part.bytes for part in plan.film.parts), 1), SOUND_WEIGHT * plan.sounding
+
+    def child(number: int | None, weight: float) -> Child:
+        return Child(EncodeSegment(source=source, plan=stored, part=number, budget=budget), weight)
+
     dearest = sorted(plan.film.parts, key=lambda part: part.bytes / (part.end - part.start), reverse=True)
-    share = (1 - JOINING - SOUND_WEIGHT * len(sound)) / whole
-    parts = [Child(EncodeSegment(source=source, plan=stored, part=part.number), weight=part.bytes * share) for part in dearest]
-    return FanOut([*sound, *parts], own_weight=JOINING)
+    parts = [child(part.number, part.bytes / whole * (1 - JOINING - sounding)) for part in dearest]
+    return FanOut([*([child(None, sounding)] if plan.sounding else []), *parts], own_weight=JOINING)
 
 
 def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: TranscoderSettings) -> SegmentResult:
     """A child's work: one part of the film, or its sound. Raises a JobError."""
     plan, began = document.read(command.plan, job).plan, time.time()
     with workbench(job, tools, settings) as bench:
-        shop = _workshop(plan, command.source, job, bench)
+        shop = _workshop(plan, command.source, job, bench, command.budget)
         if command.part is None:
             made = shop.sound(Teller(job.progress, name="sound"))
         else:
@@ -172,7 +175,7 @@ def _joined(command: Transcode, job: Job, bench: Bench, children: Sequence[Child
     return result
 
 
-def _workshop(plan: Plan, source: Blob, job: Job, bench: Bench) -> Workshop:
+def _workshop(plan: Plan, source: Blob, job: Job, bench: Bench, budget: Budget | None = None) -> Workshop:
     @contextmanager
     def linked() -> Iterator[None]:
         link = bench.scratch / SOURCE
@@ -183,4 +186,5 @@ def _workshop(plan: Plan, source: Blob, job: Job, bench: Bench) -> Workshop:
             finally:
                 link.unlink()
 
-    return Workshop(plan, bench, Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url)), linked)
+    shelf = Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url))
+    return Workshop(plan, bench, shelf, linked, budget)

@@ -1,6 +1,7 @@
 """The transcoder service's messages: a video in, playable outputs out."""
 
 from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
@@ -10,6 +11,8 @@ from shared.contracts.transcoder_options import Caption, Encryption, Preview, St
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
 Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "hls", "dash", "audio"]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""As 22:30."""
 SourceUrl = Annotated[str, StringConstraints(pattern=r"^(https|s3)://[^\s]+$", max_length=2_048)]
 
 
@@ -18,6 +21,35 @@ class Clip(Result):
 
     start: Annotated[float, Field(ge=0)] = 0.0
     duration: Annotated[float, Field(gt=0)] | None = None
+
+
+class Window(Result):
+    """A part of every day: from `start` to `end` (which may be the next day's), as clocks in `timezone` show."""
+
+    start: ClockTime
+    end: ClockTime
+    timezone: str = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            msg = f"{name!r} is no time zone; write one as Europe/Berlin"
+            raise ValueError(msg) from error
+        return name
+
+
+class Budget(Result):
+    """What the encoding may cost: looked at before each segment, so that none is lost.
+
+    Outside `window` the job waits, without a worker. Once `cpu_seconds` are spent it fails as `budget-spent`; redriven with more, it
+    goes on where it was.
+    """
+
+    cpu_seconds: Annotated[float, Field(gt=0)] | None = None
+    window: Window | None = None
 
 
 class Output(Result):
@@ -88,6 +120,8 @@ class Transcode(Command):
             asked.refuse({info.data.get("preset"), *(info.data.get("presets") or [])})
         return asked
 
+    budget: Budget | None = None
+
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> "Transcode":
         if self.preset is not None and self.presets is not None:
@@ -122,6 +156,7 @@ class EncodeSegment(Command):
     source: Blob
     plan: Blob
     part: Annotated[int, Field(ge=0)] | None = None
+    budget: Budget | None = None
 
 
 class SweepTranscoder(Sweep):

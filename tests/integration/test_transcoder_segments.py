@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.transcoder.settings import TranscoderSettings
+from services.transcoder.tidy import keep
 from shared.errors import PermanentError
 from tests.integration.transcoder_media import do, job_for, pattern
 from tests.unit.transcoder_job import FakeJob
@@ -75,6 +76,36 @@ def test_a_segment_that_vanished_is_encoded_again(film: FakeJob) -> None:
     result = do(replace(job, ended=kept, artifacts={}, told=[]), IN_PARTS, preset="mp4-480p")
 
     assert result.outputs[0].frames == 150
+
+
+def test_done_jobs_segments_are_kept_up_to_a_size_and_an_age(tmp_path: Path) -> None:
+    """The oldest go first, with their pointers; what retention has not removed of the job itself stays."""
+    job = job_for(pattern(tmp_path, "film.mp4", size="426x240", rate="25", seconds=1.0, tone=False), tmp_path)
+    for name in ("transcoder_a", "transcoder_b"):
+        do(again(job, id=name, tenant=name), preset="mp4-480p")
+    lying = {name: sum(entry.bytes for entry in job.storage.list(f"jobs/{name}/segments")) for name in ("transcoder_a", "transcoder_b")}
+    freed = keep(job.storage, TranscoderSettings(keep_segments_bytes=lying["transcoder_b"]))
+    kept = list(job.storage.list("jobs/transcoder_b/segments"))
+
+    assert freed == lying["transcoder_a"] > 0
+    assert not list(job.storage.list("jobs/transcoder_a/segments"))
+    assert len(kept) == len(list(job.storage.list("segments/transcoder"))) == 1
+    assert list(job.storage.list("jobs/transcoder_a/artifacts"))
+    assert keep(job.storage, TranscoderSettings(), now=kept[0].modified + 3 * 86_400) == lying["transcoder_b"]
+    assert not list(job.storage.list("segments/transcoder"))
+
+
+def test_a_spent_budget_stops_between_segments_and_goes_on_with_more(tmp_path: Path) -> None:
+    """Nothing that was paid for is paid for again."""
+    source = pattern(tmp_path, "film.mp4", size="640x360", rate="25", seconds=6.0, tone=False)
+    job = job_for(source, tmp_path)
+    with pytest.raises(PermanentError) as caught:
+        do(job, IN_PARTS, preset="mp4-480p", budget={"cpu_seconds": 0.001})
+    more = again(job)
+    result = do(more, IN_PARTS, preset="mp4-480p", budget={"cpu_seconds": 600})
+
+    assert caught.value.type == "budget-spent"
+    assert (result.segments, result.segments_reused) == (3, 1)
 
 
 def test_the_plan_is_a_document(film: FakeJob) -> None:
