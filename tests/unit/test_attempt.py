@@ -66,7 +66,7 @@ class House:
         """What the ledger was told of one doorbell."""
         ledger = TellingLedger(self.record, self.raises)
         storage = SimpleNamespace(read=self._gone)
-        service = SimpleNamespace(name="probe", contract=CONTRACT, policy=Policy(), settings=SimpleNamespace(home=self.home))
+        service = SimpleNamespace(name="probe", contract=CONTRACT, policy=Policy(), settings=SimpleNamespace(home=self.home, caps=(0, 0)))
         bus = SimpleNamespace(bell=lambda *_, **__: "")
         runtime = SimpleNamespace(service=service, ledger=ledger, storage=storage, bus=bus, worker="w", handlers={Act.kind: handler})
         attempt.run(cast("Runtime", runtime), Act.kind, payload, queue="probe", pid=17)
@@ -142,7 +142,7 @@ def test_request_that_cannot_be_read_fails_the_attempt(house: House) -> None:
     """A large request whose bytes are gone from storage."""
     house.record["request_blob"] = Blob(key="jobs/x/request.json", bytes=70_000).model_dump_json()
 
-    assert failure(house.run(well)) == ("unforeseen", "1")
+    assert failure(house.run(well)) == ("storage", "1")
     assert not house.left
 
 
