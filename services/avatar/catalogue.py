@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from services.avatar.lookalike import LOOKALIKES
 from services.avatar.manners import OPTIONS
 from services.avatar.palettes import PALETTES
 from services.avatar.raster import MEDIA_TYPES
@@ -30,6 +31,7 @@ def catalogue() -> Mapping[str, Any]:
                 "max_bytes": chosen.max_photo_bytes,
                 "max_pixels": chosen.max_photo_pixels,
             },
+            "lookalike": {"source": "photo", "default_style": None, "styles": list(LOOKALIKES)},
         },
         "formats": MEDIA_TYPES,
         "versions": {package: version(package) for package in _PACKAGES},

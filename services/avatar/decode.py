@@ -27,7 +27,7 @@ _MINIMUM_EDGE = 32
 _SMOOTH_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
 """Modes whose values can be averaged: a palette's numbers cannot."""
 # What Pillow's decoders are known to raise on broken files. Listed, so that a time limit or a cancel passes through.
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, AssertionError, MemoryError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)

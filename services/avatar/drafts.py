@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from services.avatar.styles import Rights
 from shared.contracts.avatar import FaceBox, Format
 
-EngineName = Literal["illustrated", "prompt", "portrait"]
+EngineName = Literal["illustrated", "prompt", "portrait", "lookalike"]
 
 
 class Picture(Protocol):
@@ -42,3 +42,4 @@ class Commission:
     ignored: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
     face: FaceBox | None = None
+    suggested: dict[str, str] = field(default_factory=dict)

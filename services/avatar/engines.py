@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.avatar import illustrated, portrait, prompt
+from services.avatar import illustrated, lookalike, portrait, prompt
 from services.avatar.drafts import Commission, EngineName
+from services.avatar.wishes import tables
 from services.avatar.workshop import Load, Workshop
 from shared.contracts.avatar import GenerateAvatar
 
@@ -23,6 +24,7 @@ class Engine:
 
 
 ENGINES: Sequence[Engine] = (
+    Engine("lookalike", lambda command: command.photo is not None and command.style in lookalike.LOOKALIKES, tables, lookalike.commission),
     Engine("portrait", lambda command: command.photo is not None, portrait.load, portrait.commission),
     Engine("prompt", lambda command: command.prompt is not None, prompt.load, prompt.commission),
     Engine("illustrated", lambda command: command.seed is not None, illustrated.load, illustrated.commission),

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 from services.avatar import painting
 from services.avatar.clock import Clock
 from services.avatar.crop import frame
-from services.avatar.decode import Limits, Photo, decode
+from services.avatar.decode import Photo
 from services.avatar.drafts import Commission, Draft
 from services.avatar.faces import Face, find_face, models
 from services.avatar.inference import load_model
+from services.avatar.lookalike import LOOKALIKES
 from services.avatar.manners import PAINTING, PORTRAIT_NAMES, Manner, manners, resolved
 from services.avatar.matte import SEGMENTATION, cut_out, outline
 from services.avatar.networks import MULTISTYLE, network
+from services.avatar.photos import decoded, face_box
 from services.avatar.pictures import PrintedPicture
 from services.avatar.prints import FLAT, PRINTS, SOFT_EDGED, Subject, lay
 from services.avatar.styles import Rights, require_style
 from services.avatar.tone import measure
 from services.avatar.tracing import trace
 from services.avatar.workshop import Workshop
-from shared.contracts.avatar import FaceBox, GenerateAvatar
+from shared.contracts.avatar import GenerateAvatar
 from shared.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -61,20 +63,20 @@ def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:
     """
     clock = workshop.clock
     default = PAINTING if command.style_picture else workshop.settings.portrait_style
-    style = require_style(command.style or default, PORTRAIT_NAMES)
+    style = require_style(command.style or default, (*PORTRAIT_NAMES, *LOOKALIKES))
     _refuse_what_does_nothing(command, style)
     planned = manners(command, style)
-    photo = _decoded(command.photo, "/photo", workshop)
+    photo = decoded(command.photo, "/photo", workshop)
     with clock.stage("detect"):
         face = find_face(photo.pixels)
     subject = _pose(photo, face, max(*command.edges(), _TRACED_EDGE if "svg" in command.kinds() else _LEAST_EDGE), clock)
     vector = None
     if command.style_picture:
-        picture = _decoded(command.style_picture, "/style_picture", workshop)
+        picture = decoded(command.style_picture, "/style_picture", workshop)
         with clock.stage("style"):
             vector = painting.manner_of(picture.pixels)
     drafts = [Draft(style, Rights(), partial(_make, subject, manner, vector, clock)) for manner in planned]
-    return Commission("portrait", drafts, face=_face_box(photo, face))
+    return Commission("portrait", drafts, face=face_box(photo, face))
 
 
 def _refuse_what_does_nothing(command: GenerateAvatar, style: str) -> None:
@@ -86,13 +88,6 @@ def _refuse_what_does_nothing(command: GenerateAvatar, style: str) -> None:
         )
     if command.style_picture and style != PAINTING:
         raise PermanentError("Only a painting follows a picture: leave style out, or ask for painting.", pointer="/style_picture")
-
-
-def _decoded(upload: str | None, pointer: str, workshop: Workshop) -> Photo:
-    settings = workshop.settings
-    with workshop.clock.stage("decode"):
-        limits = Limits(settings.max_photo_bytes, settings.max_photo_pixels, settings.working_edge)
-        return decode(workshop.files[str(upload)], limits, pointer)
 
 
 def _pose(photo: Photo, face: Face | None, edge: int, clock: Clock) -> Subject:
@@ -123,14 +118,3 @@ def _painted(subject: Subject, manner: Manner, vector: "Floats | None") -> "tupl
     else:
         painted, ground = painting.paint(subject, str(manner.painting))
     return painting.weaken(painted, subject, manner.strength), ground
-
-
-def _face_box(photo: Photo, face: Face | None) -> FaceBox | None:
-    """The face in the file's own pixels, within the photo; what the detector imagines beyond the edge is cut off."""
-    if face is None:
-        return None
-    height, width = photo.pixels.shape[:2]
-    left, top = max(face.left, 0.0), max(face.top, 0.0)
-    right, bottom = min(face.left + face.width, width), min(face.top + face.height, height)
-    left, top, across, down = (round(value * photo.scale) for value in (left, top, right - left, bottom - top))
-    return FaceBox(left=left, top=top, width=across, height=down, score=round(face.score, 3))

@@ -71,6 +71,7 @@ def paint(
         ignored=commission.ignored,
         unsupported=commission.unsupported,
         face=commission.face,
+        suggested=commission.suggested,
         timings_ms=clock.milliseconds(),
     )
 

@@ -24,5 +24,5 @@ class Workshop:
     checkpoint: Checkpoint = lambda: None
 
 
-Load = Callable[[], None]
+Load = Callable[[], object]
 """Loads what the first job would otherwise wait for; once per process, in a pool child, after the fork."""

@@ -70,16 +70,18 @@ class FaceBox(Result):
 class AvatarResult(Result):
     """The pictures; for a prompt also what of it was understood; for a photo the face (None: none was found).
 
-    Of a prompt's words, `ignored` means nothing here, and `unsupported` was understood but shows in none of the pictures.
+    `suggested` is what a look-alike took from the photo: `skin`, `hair`, `hair_length`, `mouth`. Of a prompt's words, `ignored` means
+    nothing here, and `unsupported` was understood but shows in none of the pictures.
     """
 
-    engine: Literal["illustrated", "prompt", "portrait"]
+    engine: Literal["illustrated", "prompt", "portrait", "lookalike"]
     variants: list[Variant]
     failed: list[FailedVariant] = []
     understood: list[str] = []
     ignored: list[str] = []
     unsupported: list[str] = []
     face: FaceBox | None = None
+    suggested: dict[str, str] = {}
     timings_ms: dict[str, float] = {}
 
 
@@ -104,6 +106,7 @@ class GenerateAvatar(Command):
             "formats": ["png", "webp"],
         },
         {"photo": "upl_2f1c9a7be6d04c6f", "style": "poster"},
+        {"photo": "upl_2f1c9a7be6d04c6f", "style": "avataaars", "variants": 3},
     )
 
     prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None

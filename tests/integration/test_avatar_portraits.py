@@ -154,7 +154,7 @@ def test_hostile_photo_is_a_permanent_error(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(("wishes", "expected"), [
     ({"style": "postr"}, ("unknown-style", "/style")),
-    ({"style": "avataaars"}, ("unknown-style", "/style")),
+    ({"style": "planets"}, ("unknown-style", "/style")),
     ({"format": "svg", "style": "duotone"}, ("unsupported-format", "/format")),
 ])  # fmt: skip
 def test_impossible_wishes_are_refused(tmp_path: Path, wishes: dict[str, str], expected: tuple[str, str]) -> None:

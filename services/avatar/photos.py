@@ -1,0 +1,29 @@
+"""The uploads of a command as pixels, and where a face is in the file that the user has."""
+
+from services.avatar.decode import Limits, Photo, decode
+from services.avatar.faces import Face
+from services.avatar.workshop import Workshop
+from shared.contracts.avatar import FaceBox
+
+
+def decoded(upload: str | None, pointer: str, workshop: Workshop) -> Photo:
+    """The upload that the command's field `pointer` names.
+
+    Raises:
+        PermanentError: the file is refused (see `decode`).
+    """
+    settings = workshop.settings
+    with workshop.clock.stage("decode"):
+        limits = Limits(settings.max_photo_bytes, settings.max_photo_pixels, settings.working_edge)
+        return decode(workshop.files[str(upload)], limits, pointer)
+
+
+def face_box(photo: Photo, face: Face | None) -> FaceBox | None:
+    """The face in the file's own pixels, within the photo; what the detector imagines beyond the edge is cut off."""
+    if face is None:
+        return None
+    height, width = photo.pixels.shape[:2]
+    left, top = max(face.left, 0.0), max(face.top, 0.0)
+    right, bottom = min(face.left + face.width, width), min(face.top + face.height, height)
+    left, top, across, down = (round(value * photo.scale) for value in (left, top, right - left, bottom - top))
+    return FaceBox(left=left, top=top, width=across, height=down, score=round(face.score, 3))
