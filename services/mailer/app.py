@@ -5,8 +5,9 @@ from services.mailer.policy import POLICY
 from services.mailer.relay_check import check_relay
 from services.mailer.settings import settings
 from services.mailer.tasks import HANDLERS
+from services.mailer.templates import bound_memory
 from shared.contracts.mailer import CONTRACT
 from shared.service import Service
 from shared.worker import make_app
 
-app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, checks={"smtp": check_relay}))
+app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, warm_up=bound_memory, checks={"smtp": check_relay}))

@@ -1,6 +1,5 @@
 """One batch: read its recipients, write each a mail, send them, take down what became of each."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from services.mailer.content import Writer, open_content
 from services.mailer.journal import Entry, Fate, Journal
 from services.mailer.mails import Mail
 from services.mailer.pacing import Pace
+from services.mailer.pool import pool_of
 from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
 from shared.contracts.mailer import BatchResult, Recipient, SendBatch
@@ -39,7 +39,8 @@ class Batch:
 
     def send(self, lines: Iterator[bytes], sender: str) -> None:
         """Send to all whom the journal does not know. Raises as `Sender.run`."""
-        with Journal(self.job.effects()) as journal:
+        with Journal(self.job.effects(), self.settings.connections) as journal:
+            pool = pool_of(self.settings)
             work = Sender(
                 mails=iter(()),
                 sender=sender,
@@ -47,10 +48,11 @@ class Batch:
                 record=self._record,
                 settings=self.settings,
                 pace=Pace(self.command.rate_per_second),
+                pool=pool,
                 resend=self.command.on_unknown == "resend",
             )
             work.mails = self._mails(lines, journal, work)
-            asyncio.run(work.run(self.job.checkpoint))
+            pool.run(work.run(self.job.checkpoint))
 
     def rehearse(self, lines: Iterator[bytes]) -> None:
         """The dry run: write every mail, send none."""

@@ -11,7 +11,7 @@ def catalogue() -> Mapping[str, Any]:
     """Template language, recipient formats and limits, and the relay's host and port."""
     here = settings()
     return {
-        "templates": {"language": "Jinja2, sandboxed; a missing variable fails its recipient", "variables": ["email", "name"]},
+        "templates": {"language": "Jinja (minijinja), bounded; a missing variable fails its recipient", "variables": ["email", "name"]},
         "recipients": {
             "formats": ["text/csv", "application/x-ndjson"],
             "csv": "a header row with email, optionally name; other columns are variables",

@@ -50,6 +50,8 @@ class Connection:
         self._open_transaction = False
         self._ahead = ""
         self.carried = 0
+        self.reused = False
+        """It lay idle since the last batch: that it broke says nothing about the server."""
 
     @classmethod
     async def connect(cls, relay: Relay, settings: MailerSettings) -> "Connection":
@@ -136,6 +138,11 @@ class Connection:
         return await self._wire.reply(self._timeout)
 
     @property
+    def alive(self) -> bool:
+        """Nothing is under way, and the server has not hung up, as far as is known."""
+        return not self._ahead and not self._open_transaction and not self._wire.lost
+
+    @property
     def pipelines(self) -> bool:
         """May the next envelope travel with this body?"""
         return "PIPELINING" in self._offers
@@ -208,6 +215,10 @@ class Connection:
     def _die_if_closing(self, reply: Reply) -> None:
         if reply.code == CLOSING:
             self._wire.close()
+
+    def drop(self) -> None:
+        """Hang up."""
+        self._wire.close()
 
     async def close(self, *, politely: bool = True) -> None:
         """Drop the session; politely: say goodbye, briefly."""

@@ -1,11 +1,12 @@
 """`recipients.csv` and `recipients.jsonl`: for each recipient what happened, in the server's words, under which Message-ID, and when."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -17,8 +18,14 @@ COLUMNS = ("email", "state", "reply", "message_id", "time", "resent")
 NAMES: Mapping[str, str] = {"recipients.csv": "text/csv", "recipients.jsonl": "application/x-ndjson"}
 TABLE, LINES = NAMES
 
+LINE = "{" + ",".join(f'"{column}":%s' for column in COLUMNS) + "}\n"
 State = Literal["sent", "failed", "unknown", "rendered"]
 STATES: tuple[State, ...] = ("sent", "failed", "unknown", "rendered")
+
+
+@lru_cache(maxsize=16)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class FateFiles:
@@ -39,11 +46,10 @@ class FateFiles:
         """One recipient; `at` in Unix seconds."""
         self.counts[state] += 1
         self.counts["resent"] += resent
-        time = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        row = (email, state, reply, message_id, time)
+        second, part = divmod(at, 1.0)
+        row = (email, state, reply, message_id, f"{_second(int(second))}.{int(part * 1000):03}Z")
         self._csv.writerow((*row, "yes" if resent else ""))
-        line = dict(zip(COLUMNS, (*row, resent), strict=True))
-        self._lines.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+        self._lines.write(LINE % (*map(encode_basestring, row), "true" if resent else "false"))
 
     def append(self, parts: Mapping[str, Path]) -> None:
         """All rows of a batch's files, by name; what it counted is the caller's to add."""

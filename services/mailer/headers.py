@@ -5,7 +5,7 @@ request can begin a header of its own. Encoded words are RFC 2047 (base64, utf-8
 RFC 2231.
 """
 
-import base64
+import binascii
 import re
 from urllib.parse import quote
 
@@ -36,18 +36,14 @@ def refuse_controls(value: str) -> str:
 
 def encoded_words(value: str) -> list[bytes]:
     """RFC 2047 words that each hold whole characters and at most 75 bytes."""
-    words: list[str] = []
-    chunk: list[str] = []
-    size = 0
-    for character in value:
-        length = len(character.encode())
-        if size + length > WORD_BYTES:
-            words.append("".join(chunk))
-            chunk, size = [], 0
-        chunk.append(character)
-        size += length
-    words.append("".join(chunk))
-    return [b"=?utf-8?b?%s?=" % base64.b64encode(word.encode()) for word in words]
+    raw, words, start = value.encode(), list[bytes](), 0
+    while start < len(raw):
+        end = min(start + WORD_BYTES, len(raw))
+        while end < len(raw) and raw[end] & 0xC0 == 0x80:  # noqa: PLR2004 - a byte that goes on with a character (RFC 3629)
+            end -= 1
+        words.append(b"=?utf-8?b?%s?=" % binascii.b2a_base64(raw[start:end], newline=False))
+        start = end
+    return words or [b"=?utf-8?b??="]
 
 
 def fold(parts: list[bytes], used: int) -> bytes:

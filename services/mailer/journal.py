@@ -20,6 +20,8 @@ Fate = Literal["sent", "failed", "unknown"]
 ENDED: dict[str, Fate] = {"A": "sent", "F": "failed"}
 LINGER = 0.02
 """Seconds that an acknowledgement waits for an intent to ride along with."""
+GATHER = 0.002
+"""Seconds that an intent waits for those of other connections, until half of them are there."""
 LONGEST_REPLY = 500
 
 
@@ -58,9 +60,11 @@ class Journal:
     Raises StaleTokenError, from `offered` and `close`, where this run lost its job: then nothing more may be offered.
     """
 
-    def __init__(self, effects: Effects) -> None:
-        """Read it."""
+    def __init__(self, effects: Effects, connections: int = 1) -> None:
+        """Read it. `connections` is how many will write at once."""
         self._effects = effects
+        self._enough = max(1, connections // 2)
+        self._intents = 0
         self.before = entries(effects.known())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[Note] = []
@@ -74,7 +78,11 @@ class Journal:
         if self._failure is not None:
             raise self._failure
         committed = self._note(Note(key, "begin", round(time.time(), 3)))
-        self._flush_now()
+        self._intents += 1
+        if self._intents >= self._enough:
+            self._flush_now()
+        else:
+            self._flush_soon(GATHER)
         await asyncio.shield(committed)
         if self._failure is not None:
             raise self._failure
@@ -103,9 +111,15 @@ class Journal:
             self._committed = asyncio.get_running_loop().create_future()
         return self._committed
 
-    def _flush_soon(self) -> None:
-        if self._flusher is None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LINGER, self._flush_now)
+    def _flush_soon(self, seconds: float = LINGER) -> None:
+        if self._flusher is not None:
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is not None and self._timer.when() > loop.time() + seconds:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = loop.call_later(seconds, self._flush_now)
 
     def _flush_now(self) -> None:
         if self._timer is not None:
@@ -118,7 +132,7 @@ class Journal:
         """Write what waits until nothing does. What fails one group fails all that come after it: the order is the point."""
         loop = asyncio.get_running_loop()
         while self._waiting and self._failure is None:
-            notes, self._waiting = self._waiting, []
+            notes, self._waiting, self._intents = self._waiting, [], 0
             committed, self._committed = self._committed, None
             try:
                 await loop.run_in_executor(self._thread, self._effects.note, notes)

@@ -86,4 +86,4 @@ def from_html(template: str) -> str:
 
 def tidied(text: str) -> str:
     """The text without runs of empty lines; asked for again after rendering, where an `{% if %}` may have left some."""
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return (re.sub(r"\n{3,}", "\n\n", text) if "\n\n\n" in text else text).strip() + "\n"

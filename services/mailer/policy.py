@@ -13,7 +13,7 @@ POLICY = Policy(
     hard_time_limit=6 * 3_600.0 + 120.0,
     # Rendering is CPU-bound, sending waits: two children keep two cores and eight connections busy.
     concurrency=2,
-    # Jinja's compiled templates and OpenSSL's sessions go with the child.
+    # Compiled templates and OpenSSL's sessions go with the child.
     max_tasks_per_child=500,
     max_memory_per_child=600_000,
     # A batch looks for a cancel five times a second and lets mails on the wire finish for about a second.

@@ -22,6 +22,7 @@ from services.mailer.crowd import Crowd
 from services.mailer.journal import Journal
 from services.mailer.mails import Mail, Record
 from services.mailer.pacing import Pace
+from services.mailer.pool import Pool
 from services.mailer.settings import MailerSettings
 from services.mailer.wire import DisconnectedError
 from shared.errors import JobPostponed, TransientError
@@ -50,6 +51,7 @@ class Sender:
         record: Record,
         settings: MailerSettings,
         pace: Pace,
+        pool: Pool,
         resend: bool = False,
     ) -> None:
         """Nothing is opened yet. `resend`: a mail whose outcome is unknown is sent again."""
@@ -58,7 +60,7 @@ class Sender:
         self._journal = journal
         self._record = record
         self._settings = settings
-        self._relay = settings.relay
+        self._pool = pool
         self._pace = pace
         self._resend = resend
         self._returned: deque[Mail] = deque()
@@ -77,6 +79,7 @@ class Sender:
         """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._noticed)
+        await asyncio.sleep(0)  # what happened to idle connections meanwhile is noticed now
         workers = [asyncio.create_task(self._work(number)) for number in range(self._settings.connections)]
         watcher = asyncio.create_task(self._watch(watch))
         try:
@@ -143,7 +146,8 @@ class Sender:
                     return
                 except DisconnectedError as error:
                     self._give_back(mail, ahead)
-                    connection, ahead, losses = None, None, losses + 1
+                    losses += not (connection and connection.reused)
+                    connection = ahead = None
                     if losses >= LOSSES_IN_A_ROW:
                         lost = TransientError(f"the mail server breaks off every connection: {error}", type="smtp-unreachable")
                         self._retire(number, lost)
@@ -157,7 +161,7 @@ class Sender:
         finally:
             self._crowd.leave(number)
             if connection is not None:
-                await connection.close(politely=not self._stopping and ahead is None)
+                await (connection.close(politely=False) if self._stopping or ahead else self._pool.give(connection))
 
     def _give_back(self, *mails: Mail | None) -> None:
         self._returned.extend(mail for mail in mails if mail is not None)
@@ -205,7 +209,7 @@ class Sender:
             return connection
         if connection is not None:
             await connection.close()
-        return await Connection.connect(self._relay, self._settings)
+        return await self._pool.take()
 
     async def _offer(self, connection: Connection, mail: Mail, ahead: Mail | None) -> Usable:
         """Offer one mail and take down the answer; what the connection is good for now."""

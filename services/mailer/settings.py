@@ -61,6 +61,8 @@ class MailerSettings(ServiceSettings):
     """Connections a batch opens; times `concurrency` is what the relay sees of one worker."""
     messages_per_connection: int = Field(default=1_000, ge=1)
     """After so many a connection is closed and a new one opened."""
+    idle_close: float = 30.0
+    """Seconds that a connection is kept for a next batch."""
     connect_timeout: float = 10.0
     """For a connection to the relay."""
     reply_timeout: float = 60.0

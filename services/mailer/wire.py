@@ -91,13 +91,17 @@ class Wire(asyncio.Protocol):
 
     async def reply(self, timeout: float) -> Reply:  # noqa: ASYNC109 - one timeout for each step of a dialogue
         """The next reply."""
+        reply = self._parsed()
+        if reply is not None:
+            return reply
         deadline = asyncio.get_running_loop().time() + timeout
-        while (reply := self._parsed()) is None:
+        while reply is None:
             if self._lost:
                 raise DisconnectedError(self._lost)
             if len(self._buffer) > MAX_REPLY:
                 raise DisconnectedError("the server's reply does not end")
             await self._more(deadline, timeout)
+            reply = self._parsed()
         return reply
 
     async def _more(self, deadline: float, timeout: float) -> None:  # noqa: ASYNC109 - for the sentence
@@ -116,14 +120,15 @@ class Wire(asyncio.Protocol):
         """Cut one whole reply off the buffer: lines `250-…` and a last `250 …` (RFC 5321, 4.2.1); None: not all is here."""
         start, lines = 0, []
         while (end := self._buffer.find(b"\n", start)) >= 0:
-            line = bytes(self._buffer[start:end]).rstrip(b"\r")
+            line = self._buffer[start:end].rstrip(b"\r").decode("utf-8", errors="replace")
             start = end + 1
-            if not line[:SEPARATOR].isdigit() or line[SEPARATOR : SEPARATOR + 1] not in (b"", b" ", b"-"):
+            code, mark = line[:SEPARATOR], line[SEPARATOR : SEPARATOR + 1]
+            if not (code.isascii() and code.isdigit()) or len(code) < SEPARATOR or mark not in ("", " ", "-"):
                 raise DisconnectedError(f"the server does not speak SMTP: {line[:80]!r}")
-            lines.append(line[SEPARATOR + 1 :].decode("utf-8", errors="replace"))
-            if line[SEPARATOR : SEPARATOR + 1] != b"-":
+            lines.append(line[SEPARATOR + 1 :])
+            if mark != "-":
                 del self._buffer[:start]
-                return Reply(int(line[:SEPARATOR]), tuple(lines))
+                return Reply(int(code), tuple(lines))
         return None
 
     async def start_tls(self, context: ssl.SSLContext, host: str, timeout: float) -> None:  # noqa: ASYNC109 - as above
@@ -137,6 +142,11 @@ class Wire(asyncio.Protocol):
         if transport is None:
             raise DisconnectedError("the connection closed during the TLS handshake")
         self.transport = transport
+
+    @property
+    def lost(self) -> bool:
+        """Is it over? As far as the loop has seen."""
+        return self._lost is not None or self.transport is None or self.transport.is_closing()
 
     def local_address(self) -> str:
         """This end's IP address."""

@@ -4,10 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.mailer import pool
 from tests.gateways import Gateway
 from tests.integration.api_desk import ApiDesk, Tenant
 from tests.rabbits import Rabbit, rabbit
 from tests.servers import gateway_server, redis_server, running
+
+
+@pytest.fixture(autouse=True)
+def _no_idle_mail_connections() -> Iterator[None]:
+    """The mailer keeps connections for its next batch; a test's server is gone by then."""
+    yield
+    pool.close_all()
 
 
 @pytest.fixture(scope="session")

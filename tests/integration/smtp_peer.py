@@ -1,11 +1,12 @@
 """An SMTP server that does what a test tells it, in a thread: counts copies, refuses, defers, cuts the line."""
 
+import socket
 import socketserver
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from services.mailer.settings import Relay
@@ -28,6 +29,9 @@ class Peer:
     """Bodies taken (the 250 was at least attempted), by recipient."""
     times: list[float] = field(default_factory=list)
     sessions: int = 0
+    turns: int = 0
+    """How often a session had to wait for the client: nothing more lay in its buffer."""
+    open: list[socket.socket] = field(default_factory=list)
     relay: Relay = field(default_factory=lambda: Relay("127.0.0.1", 0))
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -42,6 +46,12 @@ class Peer:
             self.copies[recipient] += 1
             self.times.append(time.monotonic())
             self.changed.notify_all()
+
+    def hang_up(self) -> None:
+        """End every connection that is open."""
+        for connection in self.open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def wait_for(self, count: int) -> None:
         """Until this many bodies were taken."""
@@ -62,12 +72,13 @@ class _Session(socketserver.StreamRequestHandler):
     def _talk(self) -> None:
         peer: Peer = self.server.peer  # type: ignore[attr-defined]  # set by `running`
         peer.sessions += 1
+        peer.open.append(self.connection)
         greeting = peer.script("CONNECT", "")
         self._say(greeting or "220 peer")
         if greeting:
             return
         recipient = ""
-        while line := self.rfile.readline().decode().strip():
+        while line := self._line(peer):
             verb, _, argument = line.partition(" ")
             answer = peer.script(verb, argument)
             if answer == CUT:
@@ -83,6 +94,13 @@ class _Session(socketserver.StreamRequestHandler):
                 return
             if verb == "DATA" and not answer and not self._body(peer, recipient):
                 return
+
+    def _line(self, peer: Peer) -> str:
+        self.connection.setblocking(False)
+        waiting = self.rfile.peek(1)  # type: ignore[attr-defined]  # a BufferedReader
+        self.connection.setblocking(True)
+        peer.turns += not waiting
+        return self.rfile.readline().decode().strip()
 
     def _body(self, peer: Peer, recipient: str) -> bool:
         while (line := self.rfile.readline()) != b".\r\n":

@@ -138,3 +138,35 @@ def test_a_421_sends_fewer_at_once(tmp_path: Path) -> None:
 
     assert result.sent == 40
     assert set(peer.copies.values()) == {1}
+
+
+def test_connections_outlive_a_batch(tmp_path: Path) -> None:
+    """Five batches, one connection; where the server hung up meanwhile, the next batch opens another and nobody notices."""
+    with running(Peer()) as peer:
+        settings = settings_for(tmp_path, peer, connections=1)
+        command = mailing(recipients=people(10), batch_size=2)
+        run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
+        before = peer.sessions
+        peer.hang_up()
+        again = mailing(recipients=[{"email": "late@example.com", "name": "L"}])
+        run_children(plan(again, FakeJob(tmp_path), settings), tmp_path / "again", settings)
+
+    assert (before, peer.sessions) == (1, 2)
+    assert len(peer.copies) == 11
+    assert set(peer.copies.values()) == {1}
+
+
+def test_a_mail_costs_one_round_trip(tmp_path: Path) -> None:
+    """The next envelope travels with the body: the server has read it when it answers the body."""
+    seen: list[str] = []
+
+    def note(verb: str, _argument: str) -> str:
+        seen.append(verb)
+        return ""
+
+    with running(Peer(note)) as peer:
+        settings = settings_for(tmp_path, peer, connections=1)
+        run_children(plan(mailing(recipients=people(30)), FakeJob(tmp_path), settings), tmp_path, settings)
+
+        assert peer.turns <= 30 + 4
+    assert seen.count("BODY") == 30

@@ -62,20 +62,30 @@ class Inbox:
 def serving(inbox: Inbox, *, implicit: ssl.SSLContext | None = None, **options: Any) -> Iterator[int]:
     """Aiosmtpd in a thread with an event loop of its own; its port."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(lambda: SMTP(inbox, loop=loop, **options), "127.0.0.1", 0, ssl=implicit))
+    sessions: list[SMTP] = []
+
+    def session() -> SMTP:
+        sessions.append(SMTP(inbox, loop=loop, **options))
+        return sessions[-1]
+
+    server = loop.run_until_complete(loop.create_server(session, "127.0.0.1", 0, ssl=implicit))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:
-        asyncio.run_coroutine_threadsafe(_wind_up(server), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(_wind_up(server, sessions), loop).result(timeout=10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-async def _wind_up(server: asyncio.Server) -> None:
+async def _wind_up(server: asyncio.Server, sessions: list[SMTP]) -> None:
+    """The mailer keeps its connections for a next batch: end them from here."""
     server.close()
+    for session in sessions:
+        if session.transport is not None:
+            session.transport.close()
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()

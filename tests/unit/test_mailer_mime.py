@@ -1,8 +1,11 @@
 """MIME: what the skeleton writes, software not written here reads back unchanged."""
 
+import base64
 import email
 import email.policy
+import quopri
 import re
+from collections.abc import Callable
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 
 from services.mailer.headers import HeaderError
 from services.mailer.mime import File, Skeleton, dot_stuffed, encode_body, message_key, unsubscribe
-from services.mailer.templates import Rendered
+from services.mailer.templates import MARK, Rendered
 
 SENDER = ("news@example.com", "News")
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=200)
@@ -155,3 +158,25 @@ def test_half_a_surrogate_is_refused() -> None:
     r"""JSON can carry "\ud800", which no mail can."""
     with pytest.raises(HeaderError, match="surrogate"):
         build(text="\ud800")
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\ufdd0"), max_size=90), max_size=6))
+def test_marks_leave_no_trace(pieces: list[str]) -> None:
+    """Wherever a variable's text begins and ends, the body that arrives is the one that was rendered, in lines of 76 at most."""
+    encoding, encoded = encode_body(MARK.join(pieces))
+    decoders: dict[bytes, Callable[[bytes], bytes]] = {
+        b"7bit": bytes,
+        b"quoted-printable": quopri.decodestring,
+        b"base64": base64.b64decode,
+    }
+    decoded = decoders[encoding](encoded)
+
+    assert decoded.decode().replace("\r\n", "\n") == "".join(pieces)
+    assert encoding == b"7bit" or max(map(len, encoded.split(b"\r\n"))) <= 76
+
+
+def test_plain_lines_go_as_they_are() -> None:
+    """But not where a line is too long for SMTP, a mailbox file would change it, or it might be a boundary."""
+    assert encode_body("one\ntwo") == (b"7bit", b"one\r\ntwo")
+    for body in ("x" * 901, "a\nFrom here", "--=_counterfoil_mixed_=", "nul \0"):
+        assert encode_body(body)[0] == b"quoted-printable"
