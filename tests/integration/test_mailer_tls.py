@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -85,7 +85,7 @@ async def _wind_up(server: asyncio.Server, sessions: list[SMTP]) -> None:
     server.close()
     for session in sessions:
         if session.transport is not None:
-            session.transport.close()
+            cast(asyncio.Transport, session.transport).abort()
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
