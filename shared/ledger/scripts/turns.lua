@@ -65,7 +65,10 @@ local function leave_kin(queue, tenant, parent, id)
     redis.call('SREM', families_of(queue, tenant), parent)
     leave_line(queue, tenant, FAMILY .. parent)
   else
-    redis.call('ZADD', line_of(queue, tenant), 'XX', int(NOW), FAMILY .. parent)
+    local line, member = line_of(queue, tenant), FAMILY .. parent
+    local last = redis.call('ZREVRANGE', line, 0, 0, 'WITHSCORES')
+    local behind = last[1] and last[1] ~= member and tonumber(last[2]) + 1 or 0 -- behind even what came in this very millisecond
+    redis.call('ZADD', line, 'XX', int(math.max(NOW, behind)), member)
   end
 end
 

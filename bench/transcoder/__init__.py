@@ -1,0 +1,1 @@
+"""bench.transcoder: films by our workers and by one plain FFmpeg, in turns."""
