@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from services.transcoder.commands import concat_list, join, look_through
 from services.transcoder.encode import Bench, Teller, copy
-from services.transcoder.outputs import SOUND, Rendition
+from services.transcoder.outputs import Rendition
 from services.transcoder.segment import Workshop
 from shared.contracts.base import Blob
 from shared.errors import TransientError
@@ -14,10 +14,11 @@ from shared.storage import Storage
 
 def assemble(shop: Workshop, teller: Teller, while_needed: ExitStack) -> None:
     """Make every file of the plan in the scratch folder. What is missing on the shelf (somebody removed it) is encoded again, here."""
-    if shop.plan.sounding:
-        if shop.shelf.find(shop.sound_digest()) is None:
-            shop.sound(teller)
-        while_needed.enter_context(_at_hand(shop.shelf.storage, shop.shelf.find(shop.sound_digest()), shop.bench, SOUND))
+    if any(shop.shelf.find(shop.voice_digest(voice)) is None for voice in shop.plan.voices):
+        shop.sound(teller)
+    for voice in shop.plan.voices:
+        blob = shop.shelf.find(shop.voice_digest(voice))
+        while_needed.enter_context(_at_hand(shop.shelf.storage, blob, shop.bench, voice.file))
     for done, rendition in enumerate(shop.plan.renditions):
         shop.bench.checkpoint()
         teller.tell(done / len(shop.plan.renditions), "join", rendition.size.name)
@@ -33,7 +34,7 @@ def _join(shop: Workshop, rendition: Rendition, teller: Teller) -> None:
                 shop.picture(number, teller)
             stack.enter_context(_at_hand(shop.shelf.storage, shop.find(number, rendition), bench, rendition.part(number)))
         (bench.scratch / rendition.list).write_text(concat_list(rendition, plan.film.seconds()), encoding="ascii")
-        copy(join(plan.film, rendition), bench)
+        copy(join(plan.film, rendition, plan.spoken), bench)
     copy(look_through(rendition), bench)
 
 

@@ -16,10 +16,14 @@ PRESETS: Mapping[str, str] = {
     "hls": f"adaptive streaming: up to {MAX_RENDITIONS} sizes from {RUNGS[0]}p down, fMP4 segments, sound apart",
     "dash": "likewise as MPEG-DASH; with hls it is one more list of the same files",
     "audio": "the sound alone, AAC in an .m4a file",
+    "audio-mp3": "likewise, MP3",
+    "audio-opus": "likewise, Opus in an Ogg file",
 }
 
 BESIDES: Mapping[str, str] = {
     "captions": "WebVTT from uploads (SRT, WebVTT) and from the source's own text tracks; in hls and dash a track to choose",
+    "audio_tracks": "which of the source's sound tracks, in all outputs: the first unless said, numbers, or all",
+    "loudness": "EBU R128 in two passes, to a target of your choice",
     "thumbnails": "single pictures, evenly spaced or at times of your choice: JPEG, WebP, PNG",
     "storyboard": "small pictures on sheets, and the WebVTT that shows them above a seek bar",
     "preview": "a few moving seconds: WebP, GIF",

@@ -3,21 +3,22 @@
 Paths are relative to the job's scratch folder, in which the source lies as `source`: no user's file name is ever part of a command.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from services.transcoder.film import Film
-from services.transcoder.filters import graph, sound_graph
+from services.transcoder.filters import graph
 from services.transcoder.intake import guards
 from services.transcoder.ladder import Size, bit_rate_cap, fit
-from services.transcoder.outputs import POSTER, SOUND, SOURCE, Rendition
+from services.transcoder.outputs import POSTER, SOURCE, Rendition
 from services.transcoder.parts import GRID_SECONDS, Part
-from services.transcoder.probe import Audio, Video
+from services.transcoder.probe import Video
 from services.transcoder.settings import TranscoderSettings
+from services.transcoder.voices import Measured, Voice, measuring, writing
+from services.transcoder.voices import graph as voices_graph
 from shared.contracts.transcoder import Clip
 
 CRF = 22
-AUDIO_BIT_RATE = 128_000
 POSTER_SHORT_SIDE = 1080
 POSTER_SEARCH_SECONDS = 10
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning")
@@ -67,23 +68,43 @@ def _h264(size: Size, rate: Fraction, threads: int) -> list[str]:
     ]
 
 
-def sound(audio: Audio, clip: Clip, settings: TranscoderSettings, *, threads: int) -> list[str]:
-    """The sound, once and whole: in pieces, each cut would add the encoder's priming (155 ms late after a minute of six pieces)."""
-    return [
-        *(*_opening(clip, settings, threads), *TELLING, "-filter_complex", sound_graph(audio)),
-        *("-map", "[a0]", "-c:a", "aac", "-b:a", str(AUDIO_BIT_RATE), *_mp4(), _file(SOUND)),
-    ]
+def sounds(
+    voices: Sequence[Voice],
+    clip: Clip,
+    settings: TranscoderSettings,
+    *,
+    threads: int,
+    measured: Mapping[int, Measured | None] | None = None,
+) -> list[str]:
+    """All these sounds from one reading of the source; `measured` is what the first pass found, by track."""
+    return [*_opening(clip, settings, threads), *TELLING, "-filter_complex", voices_graph(voices, measured), *writing(voices)]
 
 
-def join(film: Film, rendition: Rendition) -> list[str]:
+def measure(voice: Voice, clip: Clip, settings: TranscoderSettings, *, threads: int) -> list[str]:
+    """The first pass over a track, for its loudness. It is told on stderr, in FFmpeg's information lines."""
+    told = [*_opening(clip, settings, threads), *TELLING, *measuring(voice)]
+    return [("level+info" if argument == "level+warning" else argument) for argument in told]
+
+
+def join(film: Film, rendition: Rendition, voices: Sequence[Voice]) -> list[str]:
     """One rendition from its parts, and the sound where it carries it: nothing is encoded. The picture is as late as it was.
 
     The index goes in front, so that playing starts before the download ends.
     """
     offset = ["-itsoffset", f"{film.offset:.6f}"] if film.parts and film.offset else []
     picture = [*offset, "-f", "concat", "-i", _file(rendition.list)] if film.parts else ["-i", _file(rendition.part(0))]
-    with_sound = ["-i", _file(SOUND), "-map", "0:v", "-map", "1:a"] if rendition.sound else ["-map", "0:v"]
-    return [*QUIET, *picture, *with_sound, "-c", "copy", "-movflags", "+faststart", *_mp4(), _file(rendition.file)]
+    beside = voices if rendition.sound else ()
+    inputs = [option for voice in beside for option in ("-i", _file(voice.file))]
+    maps = ["-map", "0:v", *(option for number in range(len(beside)) for option in ("-map", f"{number + 1}:a"))]
+    finish = ["-c", "copy", "-movflags", "+faststart", *_mp4(), *_named(beside)]
+    return [*QUIET, *picture, *inputs, *maps, *finish, _file(rendition.file)]
+
+
+def _named(voices: Sequence[Voice]) -> Iterator[str]:
+    """Several sounds are told apart by language and title; the first is played unless the viewer chooses another."""
+    for number, voice in enumerate(voices if len(voices) > 1 else ()):
+        yield from (f"-metadata:s:a:{number}", f"language={voice.audio.language}", f"-metadata:s:a:{number}", f"title={voice.label}")
+        yield from (f"-disposition:a:{number}", "0" if number else "default")
 
 
 def concat_list(rendition: Rendition, seconds: Sequence[float]) -> str:

@@ -69,7 +69,7 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
         cpu_seconds=round(effort.cpu, 3),
         speed=round(seconds / effort.wall, 3) if effort.wall else 0.0,
         binary=f"ffmpeg {bench.tools.ffmpeg.label}",
-        notes=list(plan.notes),
+        notes=[*plan.notes, *(note for made in effort.segments for note in made.notes)],
         segments=len(effort.pictures),
         segments_reused=sum(not made.encoded for made in effort.pictures),
     )

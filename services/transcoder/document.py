@@ -45,8 +45,8 @@ def write(
     parts = range(len(plan.film.parts) or 1) if plan.film else range(0)
     commands = {
         "segments": tuple(tuple(plan.encode(number, plan.renditions, settings, plan.threads)) for number in parts),
-        "sound": (tuple(plan.sound(settings)),) if plan.sounding else (),
-        "join": tuple(tuple(join(plan.film, rendition)) for rendition in plan.renditions if plan.film),
+        "sound": (tuple(plan.sound(plan.voices, settings, plan.threads)),) if plan.sounding else (),
+        "join": tuple(tuple(join(plan.film, rendition, plan.spoken)) for rendition in plan.renditions if plan.film),
         "package": (tuple(package.arguments(plan.package, flags=FLAGS if plan.package.scheme else None)),) if plan.package else (),
         "poster": plan.posters,
     }

@@ -44,9 +44,9 @@ def estimate(plan: Plan, settings: TranscoderSettings) -> Estimate:
         frames = plan.frames or duration * float(video.rate)
     pixels = [rendition.size.width * rendition.size.height / 1e6 for rendition in plan.renditions]
     cpu = frames * (ENCODE * sum(pixels) + (DECODE * video.width * video.height / 1e6 if video and pixels else 0.0))
-    cpu += SOUND * duration if plan.sounding else 0.0
+    cpu += SOUND * duration * len(plan.voices)
     rate = sum(bit_rate_cap(rendition.size, video.rate) * OF_THE_CAP for rendition in plan.renditions) if video else 0.0
-    size = int((rate + 128_000 * plan.sounding) * duration / 8)
+    size = int((rate + 128_000 * len(plan.voices)) * duration / 8)
     return Estimate(
         cpu_seconds=round(cpu, 1),
         seconds=round(cpu / plan.threads, 1),

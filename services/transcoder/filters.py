@@ -3,24 +3,13 @@
 from collections.abc import Sequence
 
 from services.transcoder.ladder import Size
-from services.transcoder.probe import Audio, Video
+from services.transcoder.probe import Video
 
 TONE_MAP = (
     "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709,tonemap=tonemap=hable:desat=0,"
     "zscale=transfer=bt709:matrix=bt709:range=limited,format=yuv420p"
 )
 """High dynamic range to BT.709: in linear light, by Hable's curve (J. Hable, "Uncharted 2: HDR Lighting", GDC 2010)."""
-
-
-AUDIO_RATES = (44_100, 48_000)
-"""Sample rates in Hz that are kept; any other becomes the last."""
-
-
-def sound_graph(audio: Audio) -> str:
-    """Stereo (or mono) on pad [a0], gaps filled with silence, starting at 0 with the file."""
-    rate = audio.rate if audio.rate in AUDIO_RATES else AUDIO_RATES[-1]
-    layout = "mono" if audio.channels == 1 else "stereo"
-    return f"[0:{audio.index}]aresample={rate}:out_chlayout={layout}:async=1:first_pts=0[a0]"
 
 
 def graph(

@@ -7,6 +7,8 @@ from services.transcoder.package import AUDIO
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4a": "audio/mp4",
+    ".mp3": "audio/mpeg",
+    ".opus": "audio/ogg",
     ".m4s": "video/iso.segment",
     ".m3u8": "application/vnd.apple.mpegurl",
     ".mpd": "application/dash+xml",

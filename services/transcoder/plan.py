@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from services.transcoder import captions
+from services.transcoder import captions, voices
 from services.transcoder.asides import Asides, asides
-from services.transcoder.commands import encode, poster, sound
+from services.transcoder.commands import encode, poster, sounds
 from services.transcoder.film import Film
 from services.transcoder.ladder import Size, fit, ladder
-from services.transcoder.outputs import PACKAGE, SOUND, Rendition
-from services.transcoder.package import AUDIO, Package, Track
+from services.transcoder.outputs import PACKAGE, Rendition
+from services.transcoder.package import Package
 from services.transcoder.parts import cut, length, selection
 from services.transcoder.probe import Probe
 from services.transcoder.settings import TranscoderSettings
 from services.transcoder.timeline import Timeline, steady, unbroken
+from services.transcoder.voices import Voice
 from shared.contracts.transcoder import Clip, Transcode
 from shared.errors import PermanentError
 
@@ -36,8 +37,8 @@ class Plan:
     found: Probe
     clip: Clip
     renditions: tuple[Rendition, ...]
-    sound_file: bool
-    """Whether the sound is also a file of its own, as `audio.m4a`."""
+    voices: tuple[Voice, ...]
+    """Every sound to encode."""
     publish: dict[str, str]
     """Artifact name → file, for single files."""
     package: Package | None
@@ -61,8 +62,13 @@ class Plan:
 
     @property
     def sounding(self) -> bool:
-        """Whether the sound has to be encoded."""
-        return self.sound_file or any(rendition.sound for rendition in self.renditions)
+        """Whether sound has to be encoded."""
+        return bool(self.voices)
+
+    @property
+    def spoken(self) -> list[Voice]:
+        """The sounds that go with pictures."""
+        return [voice for voice in self.voices if voice.codec == "aac"]
 
     @property
     def fans_out(self) -> bool:
@@ -75,10 +81,9 @@ class Plan:
         part = self.film.parts[number] if self.film.parts else None
         return encode(self.film, part, pictures, settings, threads=threads)
 
-    def sound(self, settings: TranscoderSettings) -> list[str]:
-        """The arguments that make the sound."""
-        assert self.found.audio is not None  # noqa: S101 - asked for only where there is sound
-        return sound(self.found.audio, self.clip, settings, threads=self.threads)
+    def sound(self, wanted: Sequence[Voice], settings: TranscoderSettings, threads: int) -> list[str]:
+        """The arguments that make these sounds, before their loudness is known."""
+        return sounds(wanted, self.clip, settings, threads=threads)
 
 
 def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: TranscoderSettings, threads: int) -> Plan:
@@ -87,11 +92,10 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
     clip = request.clip or Clip()
     duration = clipped(found, clip)
     pictures, single, steps, notes = _pictures(wanted, found)
-    sound_file = found.audio is not None and ("audio" in wanted or bool(steps))
-    if "audio" in wanted and found.audio is None:
-        raise PermanentError("the source has no sound to make an audio file of", type="no-audio", pointer="/source")
+    speaking = voices.wanted(request, found, moving=bool(pictures))
     publish = {f"video-{name.removeprefix('mp4-')}.mp4": rendition.file for name, rendition in single.items()}
-    publish |= {SOUND: SOUND} if "audio" in wanted else {}
+    asked = {voices.PRESETS[preset] for preset in wanted if preset in voices.PRESETS}
+    publish |= {voice.file: voice.file for voice in speaking if voice.codec in asked}
     texts = captions.wanted(request.captions, found)
     whole = clip.start == 0 and clip.duration is None
     film = _film(found, clip, timeline, pictures[0].size, settings) if found.video and pictures else None
@@ -101,9 +105,9 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
         found=found,
         clip=clip,
         renditions=pictures,
-        sound_file=sound_file,
+        voices=speaking,
         publish=publish,
-        package=_package(request, steps, texts, sounding=sound_file) if steps else None,
+        package=_package(request, steps, texts, speaking) if steps else None,
         texts=texts,
         film=film,
         asides=asides(request, found.video, timeline, clip.start, (film and film.duration) or duration, settings),
@@ -172,7 +176,7 @@ def lasts(found: Probe) -> float | None:
 def _pictures(wanted: Sequence[str], found: Probe) -> tuple[tuple[Rendition, ...], dict[str, Rendition], tuple[Rendition, ...], list[str]]:
     """Each size once, however many outputs need it: all renditions, those by MP4 preset, those of HLS, and what to tell."""
     if found.video is None:
-        moving = [preset for preset in wanted if preset != "audio"]
+        moving = [preset for preset in wanted if preset not in voices.PRESETS]
         if moving:
             raise PermanentError(
                 f"the source has no picture, which {moving[0]} needs; the preset audio would do", type="no-video", pointer="/source"
@@ -196,13 +200,13 @@ def _pictures(wanted: Sequence[str], found: Probe) -> tuple[tuple[Rendition, ...
     return tuple(by_size.values()), {name: by_size[size] for name, size in mp4.items()}, tuple(by_size[size] for size in steps), notes
 
 
-def _package(request: Transcode, steps: tuple[Rendition, ...], texts: Sequence[captions.Text], *, sounding: bool) -> Package:
+def _package(request: Transcode, steps: tuple[Rendition, ...], texts: Sequence[captions.Text], speaking: Sequence[Voice]) -> Package:
     """DASH alone has a folder of its own name; beside HLS it is one more list of the same files."""
     wanted = request.wanted()
     return Package(
         folder=PACKAGE if "hls" in wanted else "dash",
         renditions=steps,
-        sounds=(Track(SOUND, AUDIO, "main"),) if sounding else (),
+        sounds=tuple(voices.track(voice, place) for place, voice in enumerate(voice for voice in speaking if voice.codec == "aac")),
         texts=tuple(text.track for text in texts),
         shown=captions.shown(request.captions, texts),
         hls="hls" in wanted,

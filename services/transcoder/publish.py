@@ -16,6 +16,8 @@ from services.transcoder.seal import Seal
 from shared.contracts.transcoder import Output
 from shared.job import Job
 
+CONTAINERS = {".mp4": "mp4", ".m4a": "mp4", ".mp3": "mp3", ".opus": "ogg"}
+
 
 def publish(plan: Plan, scratch: Path, job: Job, *, packed: Packed | None, seal: Seal | None, teller: Teller) -> None:
     """Store every artifact. A player that sees a playlist finds everything that it names."""
@@ -50,7 +52,7 @@ def _file(name: str, found: Probe, cpu: float | None) -> Output:
     video, audio = found.video, found.audio
     return Output(
         name=name,
-        container="mp4",
+        container=CONTAINERS[Path(name).suffix],
         width=video.width if video else None,
         height=video.height if video else None,
         duration=found.duration or 0.0,

@@ -10,12 +10,14 @@ from services.transcoder.budget import Purse
 from services.transcoder.commands import encode as encode_arguments
 from services.transcoder.encode import Bench, Teller, encode
 from services.transcoder.estimate import cpu_limit
-from services.transcoder.outputs import SOUND, Rendition
+from services.transcoder.outputs import Rendition
 from services.transcoder.parts import Part
 from services.transcoder.plan import FRAME_SLACK, Plan
 from services.transcoder.progress import Goal
 from services.transcoder.run import Ended
 from services.transcoder.shelf import Shelf
+from services.transcoder.speak import speak
+from services.transcoder.voices import Voice
 from shared.contracts.base import Blob
 from shared.contracts.transcoder import Budget
 from shared.errors import PermanentError
@@ -38,6 +40,7 @@ class Made:
     reused: tuple[str, ...] = ()
     cpu: float = 0.0
     wall: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +62,16 @@ class Workshop:
         """What a segment in one rendition is called on the shelf: by the command that would make it alone, on any number of threads."""
         return self.shelf.digest(self.plan.encode(number, [rendition], self.bench.settings, 0))
 
-    def sound_digest(self) -> str:
-        """Likewise, of the sound."""
-        return self.shelf.digest(replace(self.plan, threads=0).sound(self.bench.settings))
+    def voice_digest(self, voice: Voice) -> str:
+        """Likewise, of a sound."""
+        return self.shelf.digest(self.plan.sound([voice], self.bench.settings, 0))
 
     def digests(self) -> list[str]:
         """Of everything that the plan lays on the shelf."""
         film = self.plan.film
         parts = range(len(film.parts) or 1) if film else range(0)
         pictures = [self.digest(number, rendition) for number in parts for rendition in self.plan.renditions]
-        return pictures + ([self.sound_digest()] if self.plan.sounding else [])
+        return pictures + [self.voice_digest(voice) for voice in self.plan.voices]
 
     def find(self, number: int, rendition: Rendition) -> Blob | None:
         """The finished segment."""
@@ -97,20 +100,22 @@ class Workshop:
         return Made(ended.last.frame, names, reused, ended.cpu, ended.wall)
 
     def sound(self, teller: Teller) -> Made:
-        """The whole sound. Raises a JobError."""
-        digest = self.sound_digest()
-        if self.shelf.find(digest) is not None:
-            return Made(reused=(SOUND,))
-        goal = Goal(self.plan.duration, None)
+        """Every sound, whole; only what is missing is encoded, all of it from one decode. Raises a JobError."""
+        missing = [voice for voice in self.plan.voices if self.shelf.find(self.voice_digest(voice)) is None]
+        reused = tuple(voice.file for voice in self.plan.voices if voice not in missing)
+        if not missing:
+            return Made(reused=reused)
         self.purse.open()
         with self.source():
-            ended = encode(self.plan.sound(self.bench.settings), goal, cpu_limit(self.plan, 1.0, self.bench.settings), self.bench, teller)
-        self.purse.spend(ended.cpu)
-        path = self.bench.scratch / SOUND
-        self.shelf.keep(digest, path)
-        path.unlink()
-        log.info("sound_encoded", cpu=round(ended.cpu, 3), wall=round(ended.wall, 3))
-        return Made(0, (SOUND,), (), ended.cpu, ended.wall)
+            spoken = speak(missing, self.plan, self.bench, teller)
+        self.purse.spend(spoken.cpu)
+        for voice in missing:
+            path = self.bench.scratch / voice.file
+            self.shelf.keep(self.voice_digest(voice), path)
+            path.unlink()
+        names = tuple(voice.file for voice in missing)
+        log.info("sound_encoded", files=names, cpu=round(spoken.cpu, 3), wall=round(spoken.wall, 3))
+        return Made(0, names, reused, spoken.cpu, spoken.wall, spoken.notes)
 
     def _encode(self, number: int, pictures: list[Rendition], teller: Teller) -> Ended:
         film = self.plan.film

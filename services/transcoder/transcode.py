@@ -29,6 +29,7 @@ from services.transcoder.settings import TranscoderSettings
 from services.transcoder.shelf import Shelf
 from services.transcoder.source import FETCH_SHARE, is_remote, local_source
 from services.transcoder.timeline import scan
+from services.transcoder.voices import PRESETS
 from services.transcoder.write import write
 from shared.contracts.base import Blob
 from shared.contracts.transcoder import Budget, EncodeSegment, SegmentResult, Transcode, TranscodeResult
@@ -110,7 +111,7 @@ def _plan(command: Transcode, bench: Bench, path: Path) -> Plan:
     with step("probe"):
         found = ask(bench, path)
         admit(found, bench.settings)
-        moving = found.video is not None and command.wanted() != ["audio"]
+        moving = found.video is not None and not {*command.wanted()} <= {*PRESETS}
         timeline = (
             scan(path, found.video, bench.tools, bench.settings, cwd=bench.scratch, checkpoint=bench.checkpoint)
             if found.video is not None and moving
@@ -156,6 +157,7 @@ def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: Tra
         frames=made.frames,
         encoded=list(made.encoded),
         reused=list(made.reused),
+        notes=list(made.notes),
         cpu_seconds=round(made.cpu, 3),
         started_at=round(began, 3),
         ended_at=round(time.time(), 3),
@@ -166,7 +168,10 @@ def _joined(command: Transcode, job: Job, bench: Bench, children: Sequence[Child
     """All segments have ended: make films of them."""
     results = [SegmentResult.model_validate(child.result) for child in children if child.result is not None]
     told = document.read(results[0].plan, job)
-    made = (Made(result.frames, tuple(result.encoded), tuple(result.reused), result.cpu_seconds) for result in results)
+    made = (
+        Made(result.frames, tuple(result.encoded), tuple(result.reused), result.cpu_seconds, notes=tuple(result.notes))
+        for result in results
+    )
     wall = max(result.ended_at for result in results) - min(result.started_at for result in results)
     shop = _workshop(told.plan, told.source, job, bench)
     result = conclude(told, shop, job, Effort(tuple(made), wall), Teller(job.progress, 1 - JOINING, 1.0), Seal.of(command.encryption))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.transcoder.encode import Bench
 from services.transcoder.film import Film
-from services.transcoder.outputs import SOUND, Rendition
+from services.transcoder.outputs import Rendition
 from services.transcoder.plan import Plan
 from services.transcoder.probe import Probe
 from services.transcoder.timeline import Timeline, scan
@@ -32,11 +32,11 @@ def verify(plan: Plan, bench: Bench, frames: int, ask: Ask) -> dict[str, Probe]:
         keys.append(_frames(rendition, plan, frames, bench, found))
     if any(other != keys[0] for other in keys):
         raise _ours("the renditions have keyframes at different frames")
-    if plan.sound_file:
-        found = ask(bench.scratch / SOUND)
+    for voice in plan.voices:
+        found = ask(bench.scratch / voice.file)
         if found.audio is None or not found.duration:
-            raise _ours(f"{SOUND} has no sound")
-        probes[SOUND] = found
+            raise _ours(f"{voice.file} has no sound")
+        probes[voice.file] = found
     return probes
 
 
@@ -46,8 +46,8 @@ def _picture(rendition: Rendition, plan: Plan, found: Probe) -> Probe:
         raise _ours(f"{rendition.file} has no picture")
     if (video.width, video.height) != (rendition.size.width, rendition.size.height):
         raise _ours(f"{rendition.file} is {video.width}×{video.height}")
-    if rendition.sound and found.audio is None:
-        raise _ours(f"{rendition.file} has no sound")
+    if rendition.sound and len(found.sounds) != len(plan.spoken):
+        raise _ours(f"{rendition.file} has {len(found.sounds)} of {len(plan.spoken)} sounds")
     if plan.slack is not None and plan.duration is not None and video.duration < plan.duration - plan.slack:
         raise PermanentError(
             f"the source is damaged or cut off: {video.duration:.2f} of its {plan.duration:.2f} s could be read",

@@ -7,10 +7,10 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 
 from shared.contracts.base import Blob, Command, Result, UploadId
 from shared.contracts.registry import Contract
-from shared.contracts.transcoder_options import Caption, Encryption, Preview, Storyboard, Thumbnails
+from shared.contracts.transcoder_options import Caption, Encryption, Loudness, Preview, Storyboard, Thumbnails
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
-Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "hls", "dash", "audio"]
+Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "hls", "dash", "audio", "audio-mp3", "audio-opus"]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """As 22:30."""
 SourceUrl = Annotated[str, StringConstraints(pattern=r"^(https|s3)://[^\s]+$", max_length=2_048)]
@@ -106,6 +106,8 @@ class Transcode(Command):
     presets: Annotated[list[Preset], Field(min_length=1, max_length=8)] | None = None
     clip: Clip | None = None
     poster: bool = True
+    audio_tracks: Literal["all"] | Annotated[list[Annotated[int, Field(ge=0, lt=64)]], Field(min_length=1, max_length=32)] | None = None
+    loudness: Loudness | None = None
     captions: Annotated[list[Caption], Field(max_length=32)] = []
     thumbnails: Thumbnails | None = None
     storyboard: Storyboard | None = None
@@ -141,6 +143,7 @@ class SegmentResult(Result):
     frames: int = 0
     encoded: list[str] = []
     reused: list[str] = []
+    notes: list[str] = []
     cpu_seconds: float = 0.0
     started_at: float = 0.0
     """Unix seconds, as is `ended_at`."""

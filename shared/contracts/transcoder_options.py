@@ -97,6 +97,14 @@ class Caption(Result):
         return self
 
 
+class Loudness(Result):
+    """How loud every sound is made, by EBU R128 in two passes: `target` in LUFS, `true_peak` in dBTP at most, loudness `range` in LU."""
+
+    target: Annotated[float, Field(ge=-31, le=-9)] = -16.0
+    true_peak: Annotated[float, Field(ge=-9, le=0)] = -1.5
+    range: Annotated[float, Field(ge=1, le=50)] = 11.0
+
+
 class Encryption(Result):
     """How HLS and DASH are encrypted: `aes-128` (HLS alone), `cbcs` (both) or `cenc` (DASH alone).
 

@@ -57,7 +57,8 @@ async function byShaka(given) {
     }),
     change: (height) => {
       player.configure("abr.enabled", false);
-      player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height), true);
+      const now = player.getVariantTracks().find((track) => track.active);
+      player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height && track.language === now.language), true);
     },
     audio: (number) => player.selectAudioTrack(player.getAudioTracks()[number]),
     text: (number) => player.selectTextTrack(player.getTextTracks()[number]),
@@ -86,7 +87,6 @@ async function play(given) {
   await video.play();
   await until(() => video.currentTime > 0, 15, "the first picture");
   report.tracks = player.tracks();
-  if (given.audio !== undefined) player.audio(given.audio);
   if (given.text !== undefined) player.text(given.text);
   await toTheEnd(given);
   report.duration = video.duration;
@@ -96,6 +96,7 @@ async function play(given) {
   const other = report.tracks.heights.find((height) => height !== player.height());
   if (other) player.change(other);
   await seek(0.5 * video.duration);
+  if (given.audio !== undefined) player.audio(given.audio);
   await seek(0.1 * video.duration);
   await seek(0.8 * video.duration);
   await toTheEnd(given);
@@ -105,7 +106,7 @@ async function play(given) {
 }
 
 window.film = async (given) => {
-  const end = new Promise((_, reject) => setTimeout(() => reject(new Error(`not done at ${video.currentTime.toFixed(3)}`)), 40_000));
+  const end = new Promise((_, reject) => setTimeout(() => reject(new Error(`not done at ${video.currentTime.toFixed(3)}`)), 70_000));
   try {
     await Promise.race([play(given), end]);
   } catch (problem) {

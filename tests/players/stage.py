@@ -6,6 +6,7 @@ The players (hls.js, Shaka Player) and Chromium's driver come from npm, at the v
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -67,11 +68,19 @@ class _Handler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    """A player that changes its mind hangs up in the middle of an answer: that is no error."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving(films: Path, types: Mapping[str, str]) -> Iterator[str]:
     """The address of the page, while `films` is served; `types` has the media type of each file below it."""
     handler = type("Handler", (_Handler,), {"films": films, "types": types})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(HERE)))
+    server = _Server(("127.0.0.1", 0), partial(handler, directory=str(HERE)))
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -106,10 +115,12 @@ class Showing:
 def play(films: Path, types: Mapping[str, str], showings: Mapping[str, Showing]) -> dict[str, dict[str, Any]]:
     """Play every film to its end and back; what each player reported, by name.
 
-    What went wrong is shown again, one at a time and slower: a fault of the film comes again, one of a busy machine does not.
+    What went wrong is shown again, one at a time in real time: a fault of the film comes again, one of a busy machine does not.
     """
     reports = _show(films, types, showings, at_once=3)
-    faulty = {name: replace(showings[name], rate=2.0) for name, report in reports.items() if report["errors"]}
+    faulty = {
+        name: replace(showings[name], rate=1.0) for name, report in reports.items() if report["errors"] and not showings[name].patience
+    }
     return reports | (_show(films, types, faulty, at_once=1) if faulty else {})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.transcoder_media import do, job_for, pattern
+from tests.integration.transcoder_media import do, ffmpeg, job_for, pattern
 from tests.players.stage import Showing, missing, play
 
 pytestmark = pytest.mark.serial  # Chromium takes what CPU there is
@@ -24,15 +24,19 @@ Good morning
 Good night
 """
 JOBS: dict[str, dict[str, Any]] = {
-    "clear": {"presets": ["hls", "dash"], "captions": [{"upload": "upl_captions", "language": "en", "label": "English"}]},
+    "clear": {
+        "presets": ["hls", "dash"],
+        "captions": [{"upload": "upl_captions", "language": "en", "label": "English"}],
+        "audio_tracks": "all",
+    },
     "aes-128": {"preset": "hls", "encryption": {"scheme": "aes-128"}},
     "cbcs": {"presets": ["hls", "dash"], "encryption": {"scheme": "cbcs", "key": KEY, "key_id": KEY_ID}},
     "cenc": {"preset": "dash", "encryption": {"scheme": "cenc", "key": KEY, "key_id": KEY_ID}},
 }
 SHOWINGS = {
-    "hls by hls.js": Showing("hls", "clear/hls/master.m3u8", text=0),
-    "hls by shaka": Showing("shaka", "clear/hls/master.m3u8", text=0),
-    "dash by shaka": Showing("shaka", "clear/hls/manifest.mpd", text=0),
+    "hls by hls.js": Showing("hls", "clear/hls/master.m3u8", text=0, audio=1),
+    "hls by shaka": Showing("shaka", "clear/hls/master.m3u8", text=0, audio=1),
+    "dash by shaka": Showing("shaka", "clear/hls/manifest.mpd", text=0, audio=1),
     "hls in aes-128 by hls.js": Showing("hls", "aes-128/hls/master.m3u8"),
     "hls in aes-128 by shaka": Showing("shaka", "aes-128/hls/master.m3u8"),
     "hls in cbcs by shaka": Showing("shaka", "cbcs/hls/master.m3u8"),  # it fetches the key as the playlist says
@@ -48,7 +52,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     if why := missing():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("films")
-    source, films, types = pattern(folder, "film.mp4", rate=str(RATE), seconds=SECONDS), folder / "films", dict[str, str]()
+    source, films, types = _bilingual(folder), folder / "films", dict[str, str]()
     (folder / "captions.vtt").write_text(SAYING, encoding="utf-8")
     for name, request in JOBS.items():
         job = job_for(source, folder)  # the second finds the first one's segments, and encodes nothing
@@ -58,6 +62,15 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         types |= {f"{name}/{made.name}": made.media_type for made in job.artifacts.values()}
     _cut_a_hole(films / "clear" / "hls", films / "holed")
     return play(films, types, {**SHOWINGS, "holed": HOLED})
+
+
+def _bilingual(folder: Path) -> Path:
+    """A moving test picture with two sounds."""
+    pattern(folder, "film.mp4", rate=str(RATE), seconds=SECONDS, tone=False)
+    tones = [option for pitch in (330, 880) for option in ("-f", "lavfi", "-i", f"sine={pitch}:duration={SECONDS}")]
+    names = ("-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng", "-metadata:s:a:1", "title=Commentary")
+    ffmpeg("-i", "film.mp4", *tones, "-map", "0", "-map", "1", "-map", "2", "-c:v", "copy", *names, "film.mkv", cwd=folder)
+    return folder / "film.mkv"
 
 
 def _cut_a_hole(package: Path, target: Path) -> None:
@@ -107,6 +120,15 @@ def test_captions_are_offered_and_shown(reports: dict[str, dict[str, Any]], name
 
     assert report["tracks"]["text"] == [{"name": "English", "lang": "en"}]
     assert report["cues"] == ["Good morning", "Good night"]
+
+
+@pytest.mark.parametrize("name", [name for name, showing in SHOWINGS.items() if showing.audio is not None])
+def test_sounds_are_offered_and_changed(reports: dict[str, dict[str, Any]], name: str) -> None:
+    """Both of them by language, the first one at first, the other when it is chosen."""
+    offered, chosen = (reports[name][when]["audio"] for when in ("tracks", "chosen"))
+
+    assert [(track["lang"], track["chosen"]) for track in offered] == [("de", True), ("en", False)]
+    assert [(track["lang"], track["chosen"]) for track in chosen] == [("de", False), ("en", True)]
 
 
 def test_a_hole_is_told(reports: dict[str, dict[str, Any]]) -> None:

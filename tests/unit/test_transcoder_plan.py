@@ -109,7 +109,7 @@ def test_a_silent_film_has_no_sound_arguments() -> None:
     plan = planned(media(picture(), None), preset="hls")
 
     assert "-c:a" not in encoding(plan)
-    assert not plan.sound_file
+    assert not plan.voices
 
 
 def test_high_dynamic_range_is_tone_mapped_once() -> None:
@@ -164,7 +164,7 @@ def test_sound_is_encoded_once_and_apart() -> None:
     plan = planned(FULL_HD, presets=["mp4-720p", "mp4-480p", "audio"])
 
     assert plan.sounding
-    assert after(plan.sound(SETTINGS), "-c:a") == ["aac"]
+    assert after(plan.sound(plan.voices, SETTINGS, 2), "-c:a") == ["aac"]
     assert "-c:a" not in encoding(plan)
 
 
@@ -174,7 +174,9 @@ def test_a_song_with_a_cover_needs_no_picture() -> None:
 
     assert plan.publish == {"audio.m4a": "audio.m4a"}
     assert plan.posters == ()
-    assert after(plan.sound(SETTINGS), "-filter_complex") == ["[0:1]aresample=48000:out_chlayout=stereo:async=1:first_pts=0[a0]"]
+    assert after(plan.sound(plan.voices, SETTINGS, 2), "-filter_complex") == [
+        "[0:1]aresample=48000:out_chlayout=stereo:async=1:first_pts=0[a0]"
+    ]
 
 
 def test_frames_are_expected_only_where_the_container_is_sure() -> None:
@@ -187,4 +189,4 @@ def test_nothing_of_the_source_s_metadata_survives() -> None:
     """It may say where somebody lives."""
     plan = planned(FULL_HD, presets=["mp4-720p", "audio"])
 
-    assert after(encoding(plan), "-map_metadata") == after(plan.sound(SETTINGS), "-map_metadata") == ["-1"]
+    assert after(encoding(plan), "-map_metadata") == after(plan.sound(plan.voices, SETTINGS, 2), "-map_metadata") == ["-1"]

@@ -49,7 +49,10 @@ def media(
     duration: float | None = 10.0,
     streams: int = 2,
     container: str = "mov,mp4",
+    sounds: tuple[Audio, ...] = (),
     writings: tuple[Writing, ...] = (),
 ) -> Probe:
     """A file that holds these."""
-    return Probe(container, duration, 1_000_000, 800_000, streams, video, audio, writings=writings)
+    return Probe(
+        container, duration, 1_000_000, 800_000, streams, video, audio, sounds=sounds or ((audio,) if audio else ()), writings=writings
+    )
