@@ -6,13 +6,13 @@ says in which phase it fell, because what may be tried again depends on it.
 """
 
 import asyncio
-import base64
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from services.mailer.login import log_in
 from services.mailer.settings import MailerSettings, Relay
 from services.mailer.wire import DisconnectedError, Reply, Wire
 from shared.errors import TransientError
@@ -41,7 +41,7 @@ class Connection:
 
     def __init__(self, relay: Relay, settings: MailerSettings) -> None:
         """Not connected yet."""
-        self._relay = relay
+        self.relay = relay
         self._settings = settings
         self._timeout = settings.reply_timeout
         self._wire = Wire()
@@ -74,16 +74,16 @@ class Connection:
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._settings.connect_timeout):
-            tls = self._tls_context() if self._relay.implicit_tls else None
-            await loop.create_connection(lambda: self._wire, self._relay.host, self._relay.port, ssl=tls)
+            tls = self._tls_context() if self.relay.implicit_tls else None
+            await loop.create_connection(lambda: self._wire, self.relay.host, self.relay.port, ssl=tls)
         self._expect(await self._wire.reply(self._timeout), "greeted with")
         await self._greet()
         if not self._encrypted and "STARTTLS" in self._offers:
             self._expect(await self._command(b"STARTTLS"), "refused STARTTLS with")
-            await self._wire.start_tls(self._tls_context(), self._relay.host, self._settings.connect_timeout)
+            await self._wire.start_tls(self._tls_context(), self.relay.host, self._settings.connect_timeout)
             self._encrypted = True
             await self._greet()
-        if self._relay.user:
+        if self.relay.user:
             await self._log_in()
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -113,25 +113,14 @@ class Connection:
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     async def _log_in(self) -> None:
-        """AUTH PLAIN (RFC 4616) or LOGIN; a password crosses a network encrypted or not at all."""
-        if not self._encrypted and self._relay.host not in LOOPBACK:
+        """A password or a token crosses a network encrypted or not at all."""
+        if not self._encrypted and self.relay.host not in LOOPBACK:
             raise TransientError("the mail server offers no STARTTLS, and the password is not sent in clear", type="smtp-tls")
-        mechanisms = self._offers.get("AUTH", "").split()
-        user, password = self._relay.user.encode(), self._relay.password.encode()
-        if "PLAIN" in mechanisms:
-            reply = await self._command(b"AUTH PLAIN " + base64.b64encode(b"\0%s\0%s" % (user, password)))
-        elif "LOGIN" in mechanisms:
-            await self._command(b"AUTH LOGIN")
-            await self._command(base64.b64encode(user))
-            reply = await self._command(base64.b64encode(password))
-        else:
-            raise TransientError("the mail server offers neither AUTH PLAIN nor LOGIN", type="smtp-login")
-        if not reply.ok:
-            raise TransientError(f"the mail server refused the login: {reply}", type="smtp-login")
+        await log_in(self._command, self._offers.get("AUTH", "").split(), self.relay, self._settings.smtp_token_file)
 
     def _expect(self, reply: Reply, what: str) -> None:
         if not reply.ok:
-            raise TransientError(f"the mail server {self._relay.host}:{self._relay.port} {what}: {reply}", type="smtp-refused")
+            raise TransientError(f"the mail server {self.relay.host}:{self.relay.port} {what}: {reply}", type="smtp-refused")
 
     async def _command(self, line: bytes) -> Reply:
         await self._wire.send(line + b"\r\n", self._timeout)

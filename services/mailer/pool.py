@@ -9,18 +9,25 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+import structlog
+
+from services.mailer.breaker import Breaker
 from services.mailer.connection import Connection
 from services.mailer.settings import MailerSettings
+from shared.errors import SettingsError, TransientError
+
+log = structlog.get_logger()
 
 
 class Pool:
-    """Idle connections to one relay, the one used last on top."""
+    """Idle connections, the one used last on top, and what is known of the servers."""
 
     def __init__(self, settings: MailerSettings) -> None:
         """Nothing is opened yet."""
         self._settings = settings
         self._runner: asyncio.Runner | None = None
         self._idle: list[tuple[float, Connection]] = []
+        self.breaker = Breaker(settings.relays)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the loop. What it raises ends the loop, and the connections with it."""
@@ -48,7 +55,16 @@ class Pool:
                 connection.reused = True
                 return connection
             connection.drop()
-        return await Connection.connect(self._settings.relay, self._settings)
+        relays = self.breaker.order()
+        for number, relay in enumerate(relays, start=1):
+            try:
+                return await Connection.connect(relay, self._settings)
+            except TransientError as error:
+                self.breaker.failed(relay)
+                if number == len(relays):
+                    raise
+                log.warning("mail_server_passed_over", host=relay.host, port=relay.port, reason=error.detail)
+        raise SettingsError("MAILER_SMTP_URL names no mail server.")
 
     async def give(self, connection: Connection) -> None:
         """Keep it for the next batch, or end it politely where it has carried enough."""

@@ -1,9 +1,10 @@
-"""Does the relay take mail? Opens a session and ends it; sends nothing."""
+"""Does one of the relays take mail? Opens a session and ends it; sends nothing."""
 
 import asyncio
 
 from services.mailer.connection import Connection
 from services.mailer.settings import settings
+from shared.errors import TransientError
 
 
 def check_relay() -> None:
@@ -13,5 +14,12 @@ def check_relay() -> None:
 
 async def _greet() -> None:
     here = settings()
-    connection = await Connection.connect(here.relay, here)
-    await connection.close()
+    for number, relay in enumerate(here.relays, start=1):
+        try:
+            connection = await Connection.connect(relay, here)
+        except TransientError:
+            if number == len(here.relays):
+                raise
+        else:
+            await connection.close()
+            return

@@ -34,7 +34,7 @@ Usable = Literal["announced", "yes", "no"]
 TICK = 0.2
 # Mails on the wire get this long to end when the batch stops early: below the 2 s in which a cancelled job must stop.
 LAST_MOMENT = 1.0
-LOSSES_IN_A_ROW = 3
+LOSSES_IN_A_ROW = 4
 WORTH_WAITING = 3.0
 """Seconds that a worker waits for a mail that is due soon; for a later one it is not held."""
 
@@ -146,7 +146,10 @@ class Sender:
                     return
                 except DisconnectedError as error:
                     self._give_back(mail, ahead)
-                    losses += not (connection and connection.reused)
+                    if connection is not None and not connection.reused:
+                        losses += 1
+                        if connection.carried == 0:
+                            self._pool.breaker.broke(connection.relay)
                     connection = ahead = None
                     if losses >= LOSSES_IN_A_ROW:
                         lost = TransientError(f"the mail server breaks off every connection: {error}", type="smtp-unreachable")
@@ -224,6 +227,8 @@ class Sender:
                 self._record(mail, "unknown", f"the answer to the mail was lost: {error}")
             return "no"
         self._settle(mail, outcome)
+        if outcome.phase == "body" and outcome.reply.ok:
+            self._pool.breaker.took(connection.relay)
         if outcome.reply.code == CLOSING:
             return "no"
         return "announced" if outcome.phase == "body" else "yes"

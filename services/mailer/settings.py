@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
@@ -52,7 +53,9 @@ class MailerSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="MAILER_", extra="ignore", frozen=True)
 
     smtp_url: str = Field(default="", repr=False)
-    """Empty: the embedded mail catcher. Not shown by repr, for it may hold a password."""
+    """Empty: the embedded mail catcher. Several, parted by blanks: the first that works. Not shown by repr, for it may hold a password."""
+    smtp_token_file: Path | None = None
+    """A file with an access token: log in with XOAUTH2, not with a password. Read at each login, so keep it fresh."""
     smtp_verify: bool = True
     """Check the relay's certificate. False only for a relay of one's own with a self-signed one."""
     smtp_helo: str = ""
@@ -78,8 +81,14 @@ class MailerSettings(ServiceSettings):
 
     @property
     def relay(self) -> Relay:
-        """The relay to use."""
-        return Relay.parse(self.smtp_url or f"smtp://127.0.0.1:{CatcherSettings().smtp_port}")
+        """The relay to use before all others."""
+        return self.relays[0]
+
+    @property
+    def relays(self) -> tuple[Relay, ...]:
+        """The relays, in the order in which to try them. Raises `SettingsError` where one is none."""
+        urls = self.smtp_url.split() or [f"smtp://127.0.0.1:{CatcherSettings().smtp_port}"]
+        return tuple(map(Relay.parse, urls))
 
 
 @cache

@@ -78,7 +78,7 @@ class _Session(socketserver.StreamRequestHandler):
         if greeting:
             return
         recipient = ""
-        while line := self._line(peer):
+        while (line := self._line(peer)) is not None:
             verb, _, argument = line.partition(" ")
             answer = peer.script(verb, argument)
             if answer == CUT:
@@ -95,12 +95,13 @@ class _Session(socketserver.StreamRequestHandler):
             if verb == "DATA" and not answer and not self._body(peer, recipient):
                 return
 
-    def _line(self, peer: Peer) -> str:
+    def _line(self, peer: Peer) -> str | None:
         self.connection.setblocking(False)
         waiting = self.rfile.peek(1)  # type: ignore[attr-defined]  # a BufferedReader
         self.connection.setblocking(True)
         peer.turns += not waiting
-        return self.rfile.readline().decode().strip()
+        line = self.rfile.readline()
+        return line.decode().strip() if line else None
 
     def _body(self, peer: Peer, recipient: str) -> bool:
         while (line := self.rfile.readline()) != b".\r\n":
