@@ -11,7 +11,7 @@ TEST_JOBS ?= 2
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit contract integration players conformance e2e chaos check fmt bench contracts settings rooms requirements images flower clean
+.PHONY: avatars help demo up test unit contract integration players conformance e2e chaos check fmt bench contracts settings rooms requirements images flower clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  make %-13s %s\n", names[i], $$2 }' Makefile
@@ -46,6 +46,9 @@ fmt: $(VENV)/.dev  ## format the code and mend what ruff can mend
 
 bench: $(VENV)/.dev  ## the submit benchmark: the tutorial's gateway and ours, side by side
 	@$(BIN)/python -m bench.submit $(ARGS)
+
+avatars: $(VENV)/.dev  ## draw the contact sheets of docs/avatars.md and the previews of GET /v1/services
+	@$(BIN)/python -m deploy.avatar_sheets
 
 rooms: $(VENV)/.dev  ## does each room import with only its own dependencies installed?
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m deploy.rooms

@@ -1,7 +1,9 @@
 """What the service offers, for `GET /v1/services`. No style is built and no model loaded for it."""
 
+import json
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from services.avatar.lookalike import LOOKALIKES
@@ -9,15 +11,28 @@ from services.avatar.manners import OPTIONS
 from services.avatar.palettes import PALETTES
 from services.avatar.raster import MEDIA_TYPES
 from services.avatar.settings import settings
-from services.avatar.styles import licences
+from services.avatar.styles import choices, licences
 
+PREVIEWS = Path(__file__).parent / "previews.json"
+"""A small picture of every style as a data URI, drawn by `make avatars`."""
 _PACKAGES = ("dicebear-core", "dicebear-styles", "pyvips", "pyvips-binary", "ai-edge-litert", "onnxruntime", "vtracer", "pillow")
 
 
 def catalogue() -> Mapping[str, Any]:
     """The engines with their styles and licences, the formats and limits, and what draws them: JSON, some 0.1 s once."""
     chosen = settings()
-    styles = [{"name": name, "licence": rights.licence, "attribution": rights.attribution} for name, rights in licences().items()]
+    previews: dict[str, str] = json.loads(PREVIEWS.read_text("utf-8"))
+    styles = [
+        {
+            "name": name,
+            "licence": rights.licence,
+            "licence_url": rights.licence_url,
+            "attribution": rights.attribution,
+            "options": choices()[name],
+            "preview": previews[name],
+        }
+        for name, rights in licences().items()
+    ]
     return {
         "engines": {
             "illustrated": {"source": "seed", "default_style": chosen.seed_style, "styles": styles},
@@ -25,7 +40,10 @@ def catalogue() -> Mapping[str, Any]:
             "portrait": {
                 "source": "photo",
                 "default_style": chosen.portrait_style,
-                "styles": [{"name": name, "licence": None, "attribution": None, "options": options} for name, options in OPTIONS.items()],
+                "styles": [
+                    {"name": name, "licence": None, "attribution": None, "options": options, "preview": previews[name]}
+                    for name, options in OPTIONS.items()
+                ],
                 "palettes": [palette.name for palette in PALETTES],
                 "accepts": ["image/jpeg", "image/png", "image/webp", "image/heic"],
                 "max_bytes": chosen.max_photo_bytes,

@@ -43,4 +43,5 @@ def network(name: str, folder: Path = FOLDER) -> Any:
     options.intra_op_num_threads = settings().painting_threads
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn the other child's core
     return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

@@ -98,6 +98,17 @@ def licences() -> dict[str, Rights]:
     return {name: rights_of(_definition(name)) for name in style_names()}
 
 
+@cache
+def choices() -> dict[str, dict[str, list[str]]]:
+    """Every style's parts with their variants, and its colours (no values: any #rrggbb), without building any style."""
+    found = {}
+    for name in style_names():
+        definition = _definition(name)
+        parts = {f"{part}Variant": list(data["variants"]) for part, data in definition.get("components", {}).items() if "variants" in data}
+        found[name] = {**parts, **{f"{colour}Color": [] for colour in definition.get("colors", {})}}
+    return found
+
+
 def _definition(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(files("dicebear_styles").joinpath(f"{name}.json").read_text("utf-8"))
     return loaded
