@@ -35,12 +35,14 @@ class Attempt(Model):
 
 
 class JobProblem(Model):
-    """Why a job failed; `type` is a stable slug."""
+    """Why a job failed; `type` is a stable slug, `pointer` the guilty field of the request, `said` what a program (FFmpeg) said to it."""
 
     type: str = "job-failed"
     title: str = ""
     detail: str = ""
     retryable: bool = False
+    pointer: str | None = None
+    said: list[str] = []
     attempts: list[Attempt] = []
 
 

@@ -16,6 +16,7 @@
 The raiser says what happens next (Temporal's `ApplicationError(non_retryable=...)`): no list of exception names elsewhere.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -26,16 +27,27 @@ class CounterfoilError(Exception):
 
 
 class JobError(CounterfoilError):
-    """A handler's failure. `type` is a stable slug that clients may switch on; `pointer` names the guilty field."""
+    """A handler's failure. `type` is a stable slug that clients may switch on; `pointer` names the guilty field.
+
+    `said` are the lines of a program that it rests on, for those who know the program; the detail says it in plain words.
+    """
 
     retryable: ClassVar[bool] = False
 
-    def __init__(self, detail: str, *, type: str = "job-failed", pointer: str | None = None) -> None:  # noqa: A002 - RFC 9457's word
+    def __init__(
+        self,
+        detail: str,
+        *,
+        type: str = "job-failed",  # noqa: A002 - RFC 9457's word
+        pointer: str | None = None,
+        said: Sequence[str] = (),
+    ) -> None:
         """Keep the sentence for the user in `detail`."""
         super().__init__(detail)
         self.detail = detail
         self.type = type
         self.pointer = pointer
+        self.said = tuple(said)
 
 
 class PermanentError(JobError):
@@ -56,10 +68,11 @@ class TransientError(JobError):
         *,
         type: str = "job-failed",  # noqa: A002 - RFC 9457's word
         pointer: str | None = None,
+        said: Sequence[str] = (),
         retry_after: float | None = None,
     ) -> None:
         """Keep the remote's wish beside the sentence."""
-        super().__init__(detail, type=type, pointer=pointer)
+        super().__init__(detail, type=type, pointer=pointer, said=said)
         self.retry_after = retry_after
 
 

@@ -51,12 +51,14 @@ class AttemptShape(BaseModel):
 
 
 class ErrorShape(BaseModel):
-    """Why it failed, and what was tried."""
+    """Why it failed, and what was tried. `pointer` is the guilty field of the request, `said` what a program (FFmpeg) said to it."""
 
     type: str
     title: str
     detail: str
     retryable: bool
+    pointer: str | None = None
+    said: list[str] | None = None
     attempts: list[AttemptShape]
 
 

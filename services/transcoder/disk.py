@@ -31,6 +31,14 @@ def refuse_full(folder: Path, spare: int) -> None:
         raise _full(f"only {_size(free)} are left", None)
 
 
+def refuse_more(folder: Path, most: int, spare: int) -> None:
+    """Raise PermanentError once the files in `folder` take more than `most` bytes, TransientError once less than `spare` are free."""
+    refuse_full(folder, spare)
+    if (found := used(folder)) > most:
+        why = f"the job's files took {_size(found)} of disk; {_size(most)} are allowed"
+        raise PermanentError(why, type="too-large", pointer="/source")
+
+
 def used(folder: Path) -> int:
     """The bytes that the files below `folder` take; what is linked there is not counted."""
     total = 0

@@ -74,30 +74,29 @@ def quoted(lines: Sequence[str]) -> str:
 
 def explain(program: str, ended: Ended, limits: Limits) -> JobError:
     """The error for a program that did not exit with 0: what it means, what the program said, and whether to try again."""
-    said = quoted(ended.words)
+    said, lines = quoted(ended.words), relevant(ended.words)
     if ended.cpu >= limits.cpu_seconds:  # whichever way it died: FFmpeg catches SIGXCPU and exits with 255
-        return PermanentError(
-            f"{program} was stopped after {ended.cpu:.0f} s of CPU time: the source costs more than it is allowed",
-            type="too-expensive",
-            pointer="/source",
-        )
+        why = f"{program} was stopped after {ended.cpu:.0f} s of CPU time: the source costs more than it is allowed"
+        return PermanentError(why, type="too-expensive", pointer="/source", said=lines)
     if ended.status < 0:
-        return _killed(program, -ended.status, said)
+        return _killed(program, -ended.status, ended.words)
     if ended.status == TOO_MANY_ERRORS:
-        return PermanentError(f"the source is damaged: too many frames could not be decoded{said}", type="invalid-media", pointer="/source")
+        why = f"the source is damaged: too many frames could not be decoded{said}"
+        return PermanentError(why, type="invalid-media", pointer="/source", said=lines)
     for meaning in MEANINGS:
         if not any(meaning.pattern.search(line) for line in ended.words):
             continue
         if meaning.permanent:
-            return PermanentError(f"the source cannot be used: {meaning.words}{said}", type=meaning.type, pointer="/source")
-        return TransientError(f"{meaning.words}{said}", type=meaning.type)
+            why = f"the source cannot be used: {meaning.words}{said}"
+            return PermanentError(why, type=meaning.type, pointer="/source", said=lines)
+        return TransientError(f"{meaning.words}{said}", type=meaning.type, said=lines)
     pointer = "/source" if program == "ffprobe" else None  # it has nothing else to complain of
-    return PermanentError(f"{program} gave up with status {ended.status}{said}", type="encoder-failed", pointer=pointer)
+    return PermanentError(f"{program} gave up with status {ended.status}{said}", type="encoder-failed", pointer=pointer, said=lines)
 
 
-def _killed(program: str, number: int, said: str) -> JobError:
+def _killed(program: str, number: int, words: Sequence[str]) -> JobError:
     """SIGXFSZ is our own limit: the same source would meet it again. Any other signal is taken for an accident."""
     if number == signal.SIGXFSZ:
         return PermanentError(f"{program} was stopped: an output grew larger than allowed", type="too-large", pointer="/source")
     name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-    return TransientError(f"{program} was killed by {name}{said}", type="encoder-killed")
+    return TransientError(f"{program} was killed by {name}{quoted(words)}", type="encoder-killed", said=relevant(words))

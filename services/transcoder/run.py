@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.transcoder import disk
 from services.transcoder.process import Limits, Program, cpu_seconds, monotonic
 from services.transcoder.progress import ProgressParser, Snapshot
 from services.transcoder.ring import LineRing
 from services.transcoder.sandbox import Sandbox, sandbox
+from services.transcoder.settings import settings
 from shared.errors import TransientError
 from shared.job import Checkpoint
 
 TICK = 0.25
 """Seconds between two looks at the cancel flag and the watchdog."""
 CHUNK = 65_536
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the files of the attempt, and at the disk."""
 
 
 def _silent(_: Snapshot) -> None:
@@ -67,7 +71,8 @@ def run(arguments: Sequence[str], *, cwd: Path, limits: Limits, watch: Watch, ke
     It runs in the sandbox `within`, or in this process's: all that it sees is `cwd` and what is linked there (see `Program`).
 
     Whatever `watch.checkpoint` raises (a cancel, a lost lease), and whatever else leaves this function (a soft time limit), the
-    program and its group are dead before it does. Raises TransientError for a hang, TimeoutError after `wall_seconds`.
+    program and its group are dead before it does. Raises TransientError for a hang, TimeoutError after `wall_seconds`, and disk.py's
+    errors for a folder that grows too large and a disk that fills up.
     """
     started, used = monotonic(), cpu_seconds()
     reading = _Reading(keep_stdout)
@@ -79,7 +84,7 @@ def run(arguments: Sequence[str], *, cwd: Path, limits: Limits, watch: Watch, ke
 
 def _follow(program: Program, reading: _Reading, watch: Watch, started: float) -> None:
     """Until both pipes are closed: read, report, look at the cancel flag, and bite if nothing moves."""
-    moved, seen = started, _activity(program, Snapshot())
+    moved, seen, looked, given = started, _activity(program, Snapshot()), started, settings()
     with selectors.DefaultSelector() as pipes:
         pipes.register(program.stdout, selectors.EVENT_READ, data=True)
         pipes.register(program.stderr, selectors.EVENT_READ, data=False)
@@ -90,6 +95,9 @@ def _follow(program: Program, reading: _Reading, watch: Watch, started: float) -
             watch.checkpoint()
             activity = _activity(program, reading.parser.last)
             now = monotonic()
+            if now - looked >= LOOK_EVERY:
+                looked = now
+                disk.refuse_more(program.cwd, given.max_work_bytes, given.spare_bytes // 2)
             if activity != seen:
                 moved, seen = now, activity
             _bite(program, watch, idle=now - moved, age=now - started)

@@ -51,6 +51,8 @@ class TranscoderSettings(ServiceSettings):
     """Address space of one FFmpeg. Far above what it needs (a ladder takes 0.5 GB): it stops the absurd, no more."""
     max_output_bytes: int = Field(default=64 * 2**30, gt=0)
     """The largest single file that an FFmpeg may write."""
+    max_work_bytes: int = Field(default=256 * 2**30, gt=0)
+    """The most that the files of one attempt may take while a program runs; above, it is stopped."""
     max_error_rate: float = Field(default=0.01, ge=0, le=1)
     """Share of undecodable frames above which a source counts as damaged (FFmpeg's own default, 2/3, passes garbage)."""
 

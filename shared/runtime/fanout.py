@@ -55,7 +55,7 @@ def failed_children(runtime: Runtime, record: JobRecord) -> Failed | None:
         "detail": f"{record.number('bad')} of {record.number('total')} parts failed: {why}",
         "retryable": False,
     }
-    return Failed({**described, "pointer": error["pointer"]} if error.get("pointer") else described, retryable=False)
+    return Failed(described | {name: error[name] for name in ("pointer", "said") if error.get(name)}, retryable=False)
 
 
 def _first_error(runtime: Runtime, record: JobRecord) -> dict[str, Any]:

@@ -100,4 +100,4 @@ def malformed(error: ValidationError) -> Failed:
 
 def _described(error: JobError) -> dict[str, Any]:
     body = {"type": error.type, "title": error.title, "detail": error.detail, "retryable": error.retryable}
-    return {**body, "pointer": error.pointer} if error.pointer else body
+    return body | ({"pointer": error.pointer} if error.pointer else {}) | ({"said": list(error.said)} if error.said else {})

@@ -13,13 +13,13 @@ def report(tally: Tally) -> str:
     names = ["accepted", *sorted(name for name in outcomes if name != "accepted")]
     counted = tally.outcomes()
     rows = [["", *names, "all"]]
-    for family in dict.fromkeys(verdict.input.family for verdict in tally.verdicts):
+    for family in dict.fromkeys(verdict.family for verdict in tally.verdicts):
         found = [counted[family, name] for name in names]
         rows.append([family, *(str(count or "–") for count in found), str(sum(found))])
     rows.append(["all", *(str(outcomes[name]) for name in names), str(len(tally.verdicts))])
     table = ["| " + " | ".join(row) + " |" for row in rows]
     table.insert(1, "|---|" + "---:|" * (len(names) + 1))
-    ours, theirs = tally.memory()
+    ours, theirs = tally.peak >> 20, tally.hungriest >> 20
     seconds = sorted(verdict.seconds for verdict in tally.verdicts) or [0.0]
     slowest = max(tally.verdicts, key=lambda verdict: verdict.seconds, default=None)
     times = (
@@ -31,7 +31,7 @@ def report(tally: Tally) -> str:
 
 def named(verdict: Verdict | None) -> str:
     """Which input that was."""
-    return f"{verdict.input.family} {verdict.input.name}" if verdict else "none"
+    return f"{verdict.family} {verdict.name}" if verdict else "none"
 
 
 def faults(found: Sequence[Verdict]) -> str:

@@ -19,7 +19,7 @@ from tests.hostile.canaries import Canaries
 from tests.hostile.inputs import Input
 from tests.integration.transcoder_media import do, job_for
 
-SETTINGS = TranscoderSettings(stall_seconds=20.0, max_duration=60.0, max_output_bytes=50_000_000, spare_bytes=0)
+SETTINGS = TranscoderSettings(stall_seconds=20.0, max_duration=60.0, max_output_bytes=50_000_000, spare_bytes=0, nice=0)
 """As it comes, but for limits that make a run of a thousand end today."""
 TOO_LONG = 90.0
 """Seconds after which an input counts as one that hangs the service, on a busy machine."""
@@ -32,7 +32,8 @@ PLAYABLE = (".mp4", ".m3u8", ".m4s", ".m4a")
 class Verdict:
     """How one source ended: `outcome` is "accepted" or the error's type; `faults` are what must not be."""
 
-    input: Input
+    family: str
+    name: str
     outcome: str
     detail: str
     seconds: float
@@ -47,19 +48,27 @@ class Tally:
 
     verdicts: list[Verdict] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    peak: int = 0
+    """Bytes of memory that the worker took at most, its inputs included."""
+
+    def add(self, verdict: Verdict) -> None:
+        """Keep it, and how large this process is by now."""
+        self.verdicts.append(verdict)
+        self.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
     def outcomes(self) -> Counter[tuple[str, str]]:
         """How many of each family ended how."""
-        return Counter((verdict.input.family, verdict.outcome) for verdict in self.verdicts)
+        return Counter((verdict.family, verdict.outcome) for verdict in self.verdicts)
 
     @property
     def faulty(self) -> list[Verdict]:
         """Those that did what they must not."""
         return [verdict for verdict in self.verdicts if verdict.faults]
 
-    def memory(self) -> tuple[int, int]:
-        """Peak resident megabytes: of this process, its inputs included, and of the hungriest program that the service ran."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1_024, max((each.peak for each in self.verdicts), default=0) >> 20
+    @property
+    def hungriest(self) -> int:
+        """Bytes of memory that the hungriest program of the service took at most."""
+        return max((each.peak for each in self.verdicts), default=0)
 
 
 class Scales:
@@ -114,4 +123,4 @@ def attempt(given: Input, folder: Path, canaries: Canaries, preset: str = "mp4-4
     faults += ["called an address"] if canaries.called() else []
     shutil.rmtree(job.root)
     source.unlink()
-    return Verdict(given, outcome, detail, seconds, scales.peak, tuple(faults))
+    return Verdict(given.family, given.name, outcome, detail, seconds, scales.peak, tuple(faults))

@@ -17,7 +17,8 @@ from services.transcoder.process import Limits
 from services.transcoder.progress import Snapshot
 from services.transcoder.run import Watch, run
 from services.transcoder.sandbox import Sandbox, strongest
-from shared.errors import JobCanceled, TransientError
+from services.transcoder.settings import TranscoderSettings
+from shared.errors import JobCanceled, JobError, PermanentError, TransientError
 from tests.integration.transcoder_media import SAMPLE, do, job_for
 from tests.integration.transcoder_worker import ENDLESS, LIMITS
 
@@ -175,3 +176,17 @@ def test_a_killed_ffmpeg_says_by_what(tmp_path: Path) -> None:
 
     assert ended.status == -signal.SIGKILL
     assert not ended.last.finished
+
+
+@pytest.mark.parametrize(("changes", "kind"), [({"max_work_bytes": 1_000_000}, PermanentError), ({"spare_bytes": 1 << 60}, TransientError)])
+def test_a_folder_that_grows_and_a_disk_that_fills_stop_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, int], kind: type[JobError]
+) -> None:
+    """Looked at while it runs; it is dead before the error is out."""
+    monkeypatch.setattr("services.transcoder.run.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("services.transcoder.run.settings", lambda: TranscoderSettings().model_copy(update=changes))
+    arguments = ["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=1280x720", "-c:v", "rawvideo", "-f", "nut", "grows"]
+    with pytest.raises(kind, match="disk"):
+        run([str(tools().ffmpeg.path), *arguments], cwd=tmp_path, limits=LIMITS, watch=Watch(lambda: None, stall_seconds=60.0))
+
+    assert children() == []

@@ -52,6 +52,14 @@ def test_permanent_error_is_not_retried() -> None:
     assert Failed(shown, retryable=False, cause=error) == outcome.of(error)
 
 
+def test_what_a_program_said_goes_along() -> None:
+    """In a field of its own, for those who know the program."""
+    failed = outcome.of(TransientError("the encoder was killed", type="encoder-killed", said=["a line", "another"]))
+
+    assert isinstance(failed, Failed)
+    assert failed.error["said"] == ["a line", "another"]
+
+
 def test_transient_error_is_retried_when_the_remote_says() -> None:
     """The remote's wish goes along."""
     error = TransientError("the relay is busy", retry_after=30.0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.disk import preflight, refuse_full, used
+from services.transcoder.disk import preflight, refuse_full, refuse_more, used
 from shared.errors import PermanentError, TransientError
 
 
@@ -51,3 +51,13 @@ def test_links_are_not_the_job_s(tmp_path: Path) -> None:
     (folder / "hls" / "segment").write_bytes(b"x" * 10_000)
 
     assert 10_000 <= used(folder) < 100_000
+
+
+def test_a_job_s_folder_is_bounded(tmp_path: Path) -> None:
+    """All files in it together, whatever each is allowed alone."""
+    for number in range(4):
+        (tmp_path / f"segment-{number}").write_bytes(b"x" * 100_000)
+    refuse_more(tmp_path, 1_000_000, 0)
+
+    with pytest.raises(PermanentError, match=r"took 0\.4 MB of disk; 0\.3 MB are allowed"):
+        refuse_more(tmp_path, 300_000, 0)

@@ -72,3 +72,11 @@ def test_quotes_name_no_folder_and_no_address() -> None:
     ]
 
     assert relevant(lines) == ["Error opening input: source: Permission denied"]
+
+
+def test_the_program_s_lines_are_a_field_of_their_own() -> None:
+    """Without addresses and folders, three at most, noise left out."""
+    words = [f"[mov @ 0x5{number}] [error] /tmp/work/source: fault {number}" for number in range(5)]
+    error = failed("[error] Invalid data found when processing input", *words, "Conversion failed!")
+
+    assert error.said == ("Invalid data found when processing input", "source: fault 0", "source: fault 1")
