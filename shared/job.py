@@ -121,6 +121,12 @@ class Job(Protocol):
     def checkpoint(self) -> None:
         """Raise `JobCanceled` if the user cancelled, `StaleTokenError` if the lease was lost."""
 
+    def outranked(self) -> bool:
+        """Does a more urgent job of this service wait? One that can stop at little cost makes room: `raise JobPostponed(…, seconds=0)`.
+
+        Cheap enough to be asked with every checkpoint.
+        """
+
     def input(self, upload: str) -> Blob:
         """The blob that an `UploadId` of the command stands for."""
 

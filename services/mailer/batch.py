@@ -16,7 +16,7 @@ from services.mailer.pool import pool_of
 from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
 from shared.contracts.mailer import BatchResult, Recipient, SendBatch
-from shared.errors import PermanentError
+from shared.errors import JobPostponed, PermanentError
 from shared.job import Job
 
 log = structlog.get_logger()
@@ -52,7 +52,13 @@ class Batch:
                 resend=self.command.on_unknown == "resend",
             )
             work.mails = self._mails(lines, journal, work)
-            pool.run(work.run(self.job.checkpoint))
+            pool.run(work.run(self._watch))
+
+    def _watch(self) -> None:
+        """Stop where the job is to stop, and make room for a password reset behind a newsletter; the journal knows who is done."""
+        self.job.checkpoint()
+        if self.job.outranked():
+            raise JobPostponed("an urgent mailing goes first", seconds=0.0)
 
     def rehearse(self, lines: Iterator[bytes]) -> None:
         """The dry run: write every mail, send none."""

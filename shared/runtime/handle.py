@@ -9,12 +9,13 @@ from typing import Any
 import structlog
 
 from shared import telemetry
+from shared.bus import queue_name, queue_names
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
 from shared.job import ChildResult, Effects, Once
-from shared.ledger import calls, effects, showing
+from shared.ledger import calls, effects, precedence, showing
 from shared.ledger.record import JobRecord
 from shared.runtime import guard, journal
 from shared.runtime.patience import patiently
@@ -27,6 +28,7 @@ WRITE_EVERY = 0.25
 EVENT_EVERY = 1.0
 """Seconds between two progress *events* within a step; a new step is told at once. Keeps an hour's job at a few thousand events."""
 PEEK_EVERY = 1.0
+RANK_EVERY = 0.5
 
 
 class JobHandle:
@@ -46,7 +48,9 @@ class JobHandle:
         self._state = record.state
         self._step = ""
         self._body: dict[str, Any] = {"fraction": 0.0, "step": str(record.state), "detail": "", "eta_seconds": None}
-        self._written = self._told = self._peeked = float("-inf")
+        names = queue_names(runtime.service.name)
+        self._above = names[: names.index(queue_name(runtime.service.name, self.priority))]
+        self._written = self._told = self._peeked = self._ranked = float("-inf")
 
     @property
     def workdir(self) -> Path:
@@ -81,6 +85,18 @@ class JobHandle:
                 log.warning("cancel_not_looked_for", detail=str(error))
         if self._state is State.CANCELING:
             raise JobCanceled
+
+    def outranked(self) -> bool:
+        """Does a more urgent job wait? Looks at the ledger once in a while; one that does not answer says no."""
+        now = time.monotonic()
+        if not self._above or now - self._ranked < RANK_EVERY:
+            return False
+        self._ranked = now
+        try:
+            return self._runtime.ledger.run(precedence.outranked(self._above))
+        except UnavailableError as error:
+            log.warning("precedence_not_looked_for", detail=str(error))
+            return False
 
     def input(self, upload: str) -> Blob:
         """The blob that an upload id of the command stands for."""

@@ -9,6 +9,7 @@ from shared.errors import StaleTokenError
 from shared.job import Note, Once
 from shared.ledger import calls, effects, ids
 from shared.ledger.calls import Answer, NewJob
+from shared.ledger.precedence import outranked
 from shared.ledger.record import JobRecord
 from shared.ledger.store import Ledger
 from shared.runtime.journal import Journal, as_kept
@@ -101,3 +102,15 @@ def test_a_parent_reads_the_journal_of_a_child_that_failed(ledger: Ledger) -> No
 
     assert {"a": Once("done", 1)} == seen
     assert {} == ledger.run(effects.known(job_id, None))
+
+
+def test_only_those_above_whose_turn_would_come_outrank(ledger: Ledger) -> None:
+    """One that waits in a more urgent queue does, until it is claimed; an equal never."""
+    ledger.redis.flushdb()
+    before = ledger.run(outranked(["mailer.high"]))
+    job_id = ids.new("mailer")
+    ledger.run(calls.accept(NewJob(job_id, "mailer.mailing.v1", "t", "mailer.high", "{}", bell="@TAG@")))
+    waiting = ledger.run(outranked(["mailer.high"]))
+    claimed(ledger, job_id)
+
+    assert (before, waiting, ledger.run(outranked(["mailer.high"])), ledger.run(outranked([]))) == (False, True, False, False)

@@ -1,6 +1,7 @@
 """What is put off, what is asked, what is sent again: the outcomes that need more than one attempt."""
 
 import csv
+import time
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,19 @@ def test_a_mail_costs_one_round_trip(tmp_path: Path) -> None:
 
         assert peer.turns <= 30 + 4
     assert seen.count("BODY") == 30
+
+
+def test_bulk_makes_room_for_urgent_mail(tmp_path: Path) -> None:
+    """The batch stops within two seconds, to go on at once when a worker is free; nobody gets a second copy."""
+    with running(Peer(delay=0.05)) as peer:
+        settings = settings_for(tmp_path, peer)
+        command = next(iter(plan(mailing(recipients=people(120), batch_size=120), FakeJob(tmp_path), settings).children)).command
+        assert isinstance(command, SendBatch)
+        waits = FakeJob(tmp_path, id=f"{MAILING}.0", is_outranked=lambda: sum(peer.copies.values()) >= 10)
+        with pytest.raises(JobPostponed, match="urgent") as room:
+            send_batch(command, waits, settings)
+        seconds, taken = time.monotonic() - peer.times[9], sum(peer.copies.values())
+        attempt(tmp_path, command, settings)
+
+    assert (room.value.seconds, taken < 120, seconds < 2) == (0.0, True, True)
+    assert (len(peer.copies), set(peer.copies.values())) == (120, {1})

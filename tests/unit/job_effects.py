@@ -35,6 +35,10 @@ class NoEffects:
 
     priority: Priority = "normal"
 
+    def outranked(self) -> bool:
+        """Nobody waits."""
+        return False
+
     def effects(self) -> FakeEffects:
         """An empty journal."""
         return FakeEffects()

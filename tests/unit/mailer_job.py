@@ -46,6 +46,7 @@ class FakeJob:
     ended: Sequence[ChildResult] | None = None
     artifacts: list[Artifact] = field(default_factory=list)
     fractions: list[float] = field(default_factory=list)
+    is_outranked: Callable[[], bool] = lambda: False
     on_checkpoint: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
@@ -97,6 +98,10 @@ class FakeJob:
         """Every effect is a first one."""
         del key
         return nullcontext(Once("open"))
+
+    def outranked(self) -> bool:
+        """What the test says."""
+        return self.is_outranked()
 
     def effects(self) -> Effects:
         """The job's journal."""
