@@ -17,7 +17,7 @@ from services.avatar.inference import load_model
 from services.avatar.networks import network
 from services.avatar.replay import draw
 from services.avatar.styles import load_style
-from services.avatar.tasks import generate
+from services.avatar.tasks import make
 from services.avatar.warm_up import warm_up
 from shared.contracts.avatar import GenerateAvatar
 from tests.unit.avatar_job import UPLOAD, AvatarJob
@@ -59,7 +59,7 @@ def main() -> None:
     loads = load_model.cache_info().misses + network.cache_info().misses
 
     def avatar(body: dict[str, Any]) -> None:
-        generate(GenerateAvatar.model_validate({"size": 1024, **body}), AvatarJob(photo.parent, photo=photo))
+        make(GenerateAvatar.model_validate({"size": 1024, **body}), AvatarJob(photo.parent, photo=photo))
 
     kinds = {}
     for name, body in KINDS.items():

@@ -23,6 +23,10 @@ class AvatarSettings(ServiceSettings):
     """The style of a bare `seed`: no licence to name (CC0), and it claims nothing about anybody's looks."""
     portrait_style: str = "poster"
     """The style of a photo where the request names none."""
+    cache_bytes: int = Field(default=512_000_000, ge=0)
+    """Finished avatars kept on this host's disk, by content; 0 keeps none. Portraits are among them, for `cache_hours` after their job."""
+    cache_hours: float = Field(default=24.0, gt=0, le=720)
+    """A kept avatar is drawn anew after so long."""
     model_threads: int = Field(default=1, ge=1, le=16)
     """Threads a model may use; the pool children are the parallelism."""
     painting_threads: int = Field(default=2, ge=1, le=64)

@@ -70,8 +70,9 @@ class FaceBox(Result):
 class AvatarResult(Result):
     """The pictures; for a prompt also what of it was understood; for a photo the face (None: none was found).
 
-    `suggested` is what a look-alike took from the photo: `skin`, `hair`, `hair_length`, `mouth`. Of a prompt's words, `ignored` means
-    nothing here, and `unsupported` was understood but shows in none of the pictures.
+    `cached`: the same was drawn before and lay ready. `suggested` is what a look-alike took from the photo: `skin`, `hair`,
+    `hair_length`, `mouth`. Of a prompt's words, `ignored` means nothing here, and `unsupported` was understood but shows in none of the
+    pictures.
     """
 
     engine: Literal["illustrated", "prompt", "portrait", "lookalike"]
@@ -82,6 +83,7 @@ class AvatarResult(Result):
     unsupported: list[str] = []
     face: FaceBox | None = None
     suggested: dict[str, str] = {}
+    cached: bool = False
     timings_ms: dict[str, float] = {}
 
 

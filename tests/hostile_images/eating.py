@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from services.avatar.tasks import generate
+from services.avatar.tasks import make
 from shared.contracts.avatar import GenerateAvatar
 from shared.errors import PermanentError
 from tests.hostile_images.images import image
@@ -23,7 +23,7 @@ def eat(number: int, folder: Path) -> str:
     path.write_bytes(image(number))
     job = AvatarJob(folder, photo=path)
     try:
-        generate(GenerateAvatar(photo=UPLOAD, size=64, style="poster"), job)
+        make(GenerateAvatar(photo=UPLOAD, size=64, style="poster"), job)
     except PermanentError as refused:
         return refused.type if refused.pointer == "/photo" else f"finding: {refused.type} points at {refused.pointer}"
     except Exception as error:  # noqa: BLE001 - what it is about

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from services.avatar.tasks import HANDLERS, generate
+from services.avatar.tasks import HANDLERS, make
 from shared.contracts.avatar import CONTRACT, Format, GenerateAvatar
 from shared.errors import JobCanceled, PermanentError
 from tests.unit.avatar_job import AvatarJob
@@ -33,7 +33,7 @@ def opened(data: bytes) -> Image.Image:
 def test_each_format_is_what_it_says(tmp_path: Path, fmt: Format) -> None:
     """Every format has its own bytes, media type, the size asked for, and the style's licence inside."""
     job = AvatarJob(tmp_path)
-    result = generate(GenerateAvatar(seed="ada@example.com", style="personas", format=fmt, size=96), job)
+    result = make(GenerateAvatar(seed="ada@example.com", style="personas", format=fmt, size=96), job)
     data = job.published[f"avatar-1.{fmt}"]
 
     assert MAGIC[fmt](data)
@@ -52,8 +52,8 @@ def test_each_format_is_what_it_says(tmp_path: Path, fmt: Format) -> None:
 def test_seed_is_stable_and_variants_differ(tmp_path: Path) -> None:
     """The same seed draws the same bytes; three variants are three pictures, the first the same as alone."""
     alone, three = AvatarJob(tmp_path), AvatarJob(tmp_path)
-    generate(GenerateAvatar(seed="ada", format="svg"), alone)
-    result = generate(GenerateAvatar(seed="ada", format="svg", variants=3), three)
+    make(GenerateAvatar(seed="ada", format="svg"), alone)
+    result = make(GenerateAvatar(seed="ada", format="svg", variants=3), three)
 
     assert alone.published["avatar-1.svg"] == three.published["avatar-1.svg"]
     assert 3 == len(set(three.published.values()))
@@ -64,7 +64,7 @@ def test_seed_is_stable_and_variants_differ(tmp_path: Path) -> None:
 def test_background(tmp_path: Path, background: str, pixel: tuple[int, int, int, int]) -> None:
     """The corner shows the colour that was asked for, or nothing at all."""
     job = AvatarJob(tmp_path)
-    generate(GenerateAvatar(seed="ada", style="avataaars", background=background, size=64), job)
+    make(GenerateAvatar(seed="ada", style="avataaars", background=background, size=64), job)
 
     assert pixel == opened(job.published["avatar-1.png"]).convert("RGBA").getpixel((1, 1))
 
@@ -72,7 +72,7 @@ def test_background(tmp_path: Path, background: str, pixel: tuple[int, int, int,
 def test_letters_are_drawn_with_the_house_font(tmp_path: Path) -> None:
     """Initials show on a machine without fonts: the one font comes along."""
     job = AvatarJob(tmp_path)
-    generate(GenerateAvatar(seed="Ada Lovelace", style="initials", size=128), job)
+    make(GenerateAvatar(seed="Ada Lovelace", style="initials", size=128), job)
     colours = opened(job.published["avatar-1.png"]).convert("RGB").getcolors(maxcolors=128 * 128)
 
     assert colours is not None
@@ -87,7 +87,7 @@ def test_letters_are_drawn_with_the_house_font(tmp_path: Path) -> None:
 def test_prompt_is_drawn_in_fitting_styles(tmp_path: Path, prompt: str, styles: set[str]) -> None:
     """Every variant shows all that was asked for, in as many styles as can; nothing is ignored."""
     job = AvatarJob(tmp_path)
-    result = generate(GenerateAvatar(prompt=prompt, variants=4, size=64), job)
+    result = make(GenerateAvatar(prompt=prompt, variants=4, size=64), job)
 
     assert styles == {variant.style for variant in result.variants}
     assert ([], [], []) == (result.ignored, result.unsupported, result.failed)
@@ -96,7 +96,7 @@ def test_prompt_is_drawn_in_fitting_styles(tmp_path: Path, prompt: str, styles: 
 
 def test_prompt_reaches_the_options(tmp_path: Path) -> None:
     """The bald man is bald, dark and moustached in the options that were really drawn."""
-    result = generate(GenerateAvatar(prompt="bald man with a dark skin and a moustache", style="avataaars"), AvatarJob(tmp_path))
+    result = make(GenerateAvatar(prompt="bald man with a dark skin and a moustache", style="avataaars"), AvatarJob(tmp_path))
     options = result.variants[0].options
 
     assert options["topVariant"] is None
@@ -106,7 +106,7 @@ def test_prompt_reaches_the_options(tmp_path: Path) -> None:
 
 def test_nonsense_prompt_still_gives_a_picture(tmp_path: Path) -> None:
     """Nothing understood is said, and the text serves as a seed."""
-    result = generate(GenerateAvatar(prompt="xyzzy plugh", size=64), AvatarJob(tmp_path))
+    result = make(GenerateAvatar(prompt="xyzzy plugh", size=64), AvatarJob(tmp_path))
 
     assert [] == result.understood
     assert ["xyzzy", "plugh"] == result.ignored
@@ -115,7 +115,7 @@ def test_nonsense_prompt_still_gives_a_picture(tmp_path: Path) -> None:
 
 def test_style_that_cannot_show_it_says_so(tmp_path: Path) -> None:
     """With a style asked for, what it lacks is in `undrawn`, not silently missing."""
-    result = generate(GenerateAvatar(prompt="a woman with curly hair", style="micah", size=64), AvatarJob(tmp_path))
+    result = make(GenerateAvatar(prompt="a woman with curly hair", style="micah", size=64), AvatarJob(tmp_path))
 
     assert ["curly hair"] == result.variants[0].undrawn == result.unsupported
     assert [] == result.ignored
@@ -124,7 +124,7 @@ def test_style_that_cannot_show_it_says_so(tmp_path: Path) -> None:
 def test_unknown_style_is_refused(tmp_path: Path) -> None:
     """A style nobody knows is the user's to mend."""
     with pytest.raises(PermanentError) as caught:
-        generate(GenerateAvatar(seed="ada", style="avatar"), AvatarJob(tmp_path))
+        make(GenerateAvatar(seed="ada", style="avatar"), AvatarJob(tmp_path))
 
     assert ("unknown-style", "/style") == (caught.value.type, caught.value.pointer)
 
@@ -133,7 +133,7 @@ def test_cancel_stops_between_variants(tmp_path: Path) -> None:
     """A cancel is obeyed before the next picture."""
     job = AvatarJob(tmp_path, cancel_at=2)
     with pytest.raises(JobCanceled):
-        generate(GenerateAvatar(seed="ada", variants=16, size=32), job)
+        make(GenerateAvatar(seed="ada", variants=16, size=32), job)
 
     assert ["avatar-1.png"] == list(job.published)
 
@@ -146,8 +146,8 @@ def test_every_public_command_has_its_handler() -> None:
 def test_recipe_draws_the_same_file_again(tmp_path: Path) -> None:
     """Style, seed and options of a result, sent back, give the same bytes; so does a prompt's second variant."""
     first, again = AvatarJob(tmp_path), AvatarJob(tmp_path)
-    made = generate(GenerateAvatar(prompt="a grumpy robot with an antenna", variants=2, size=64), first).variants[1]
-    generate(GenerateAvatar(seed=made.seed, style=made.style, style_options=made.options, size=64), again)
+    made = make(GenerateAvatar(prompt="a grumpy robot with an antenna", variants=2, size=64), first).variants[1]
+    make(GenerateAvatar(seed=made.seed, style=made.style, style_options=made.options, size=64), again)
 
     assert first.published["avatar-2.png"] == again.published["avatar-1.png"]
 
@@ -156,7 +156,7 @@ def test_every_size_is_that_size(tmp_path: Path) -> None:
     """Two sizes in two formats are four files, listed in the result, with the licence in each."""
     job = AvatarJob(tmp_path)
     command = GenerateAvatar(seed="ada", style="personas", sizes=[32, 96, 32], formats=["webp", "avif"])
-    result = generate(command, job)
+    result = make(command, job)
 
     assert list(job.published) == [output.artifact for output in result.variants[0].outputs]
     assert [(32, 32), (96, 96)] * 2 == [opened(data).size for data in job.published.values()]
@@ -172,7 +172,7 @@ def test_too_many_files_are_refused() -> None:
 def test_options_need_their_style(tmp_path: Path) -> None:
     """A prompt's variants differ in style: options for none of them are refused."""
     with pytest.raises(PermanentError) as caught:
-        generate(GenerateAvatar(prompt="a robot", style_options={"topVariant": "bun"}), AvatarJob(tmp_path))
+        make(GenerateAvatar(prompt="a robot", style_options={"topVariant": "bun"}), AvatarJob(tmp_path))
 
     assert "/style" == caught.value.pointer
 
@@ -180,6 +180,6 @@ def test_options_need_their_style(tmp_path: Path) -> None:
 def test_every_file_is_shown_when_it_is_ready(tmp_path: Path) -> None:
     """Each of the job's files can be fetched before the next is made."""
     job = AvatarJob(tmp_path)
-    generate(GenerateAvatar(seed="ada", variants=2, size=32, formats=["png", "webp"]), job)
+    make(GenerateAvatar(seed="ada", variants=2, size=32, formats=["png", "webp"]), job)
 
     assert ["avatar-1.png", "avatar-1.webp", "avatar-2.png", "avatar-2.webp"] == job.shown

@@ -10,7 +10,7 @@ from services.avatar.likeness import Likeness
 from services.avatar.lookalike import LOOKALIKES, wishes_for
 from services.avatar.palettes import brightness
 from services.avatar.styles import load_style
-from services.avatar.tasks import generate
+from services.avatar.tasks import make
 from services.avatar.vocabulary import vocabulary
 from services.avatar.wishes import tables
 from shared.contracts.avatar import AvatarResult, GenerateAvatar
@@ -23,7 +23,7 @@ SAMPLE = Path("deploy/samples/portrait.jpg")
 def alike(tmp_path: Path, photo: Path = SAMPLE, **wishes: object) -> AvatarResult:
     """The result of a look-alike in the style avataaars."""
     command = {"photo": UPLOAD, "style": "avataaars", "size": 64, **wishes}
-    return generate(GenerateAvatar.model_validate(command), AvatarJob(tmp_path, photo=photo))
+    return make(GenerateAvatar.model_validate(command), AvatarJob(tmp_path, photo=photo))
 
 
 def test_the_astronaut_is_drawn_like_herself(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_the_astronaut_is_drawn_like_herself(tmp_path: Path) -> None:
 def test_it_can_be_edited_without_the_photo(tmp_path: Path) -> None:
     """The variant's options with one changed draw it again from seed and style alone."""
     made = alike(tmp_path).variants[0]
-    edited = generate(
+    edited = make(
         GenerateAvatar(seed=made.seed, style=made.style, style_options={**made.options, "hairColor": ["#00ff00"]}, size=64),
         AvatarJob(tmp_path),
     ).variants[0]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from services.avatar.networks import SHA256, network
 from services.avatar.palettes import PALETTES
-from services.avatar.tasks import generate
+from services.avatar.tasks import make
 from shared.contracts.avatar import AvatarResult, GenerateAvatar
 from shared.errors import PermanentError, SettingsError
 from tests.unit.avatar_job import UPLOAD, AvatarJob
@@ -22,7 +22,7 @@ PICTURE = "upl_fedcba9876543210"
 def made(tmp_path: Path, **wishes: object) -> tuple[AvatarResult, dict[str, bytes]]:
     """The result and the files."""
     job = AvatarJob(tmp_path, photo=SAMPLE)
-    result = generate(GenerateAvatar.model_validate({"photo": UPLOAD, "size": 128, **wishes}), job)
+    result = make(GenerateAvatar.model_validate({"photo": UPLOAD, "size": 128, **wishes}), job)
     return result, job.published
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 from services.avatar.inference import SHA256, load_model
 from services.avatar.palettes import PALETTES
 from services.avatar.prints import PRINT_NAMES
-from services.avatar.tasks import generate
+from services.avatar.tasks import make
 from shared.contracts.avatar import AvatarResult, GenerateAvatar
 from shared.errors import PermanentError, SettingsError
 from tests.unit.avatar_job import UPLOAD, AvatarJob
@@ -25,7 +25,7 @@ FACE = (175, 75, 100, 100)
 def draw(tmp_path: Path, photo: Path = SAMPLE, **wishes: object) -> tuple[AvatarResult, npt.NDArray[np.uint8]]:
     """The result and the first picture."""
     job = AvatarJob(tmp_path, photo=photo)
-    result = generate(GenerateAvatar.model_validate({"photo": UPLOAD, "size": 256, **wishes}), job)
+    result = make(GenerateAvatar.model_validate({"photo": UPLOAD, "size": 256, **wishes}), job)
     return result, np.asarray(Image.open(BytesIO(next(iter(job.published.values())))))
 
 
@@ -92,7 +92,7 @@ def test_metadata_of_the_photo_is_dropped(tmp_path: Path) -> None:
     tagged = tmp_path / "tagged.jpg"
     Image.open(SAMPLE).save(tagged, exif=exif)
     job = AvatarJob(tmp_path, photo=tagged)
-    generate(GenerateAvatar(photo=UPLOAD, style="photo", format="jpeg", size=128), job)
+    make(GenerateAvatar(photo=UPLOAD, style="photo", format="jpeg", size=128), job)
 
     assert b"SecretCamera" in tagged.read_bytes()
     assert b"SecretCamera" not in job.published["avatar-1.jpeg"]
@@ -146,7 +146,7 @@ def test_hostile_photo_is_a_permanent_error(tmp_path: Path, name: str) -> None:
     bad.write_bytes(data + (b"\0" * 25_000_000 if name == "bytes" else b""))
     job = AvatarJob(tmp_path, photo=bad)
     with pytest.raises(PermanentError) as caught:
-        generate(GenerateAvatar(photo=UPLOAD), job)
+        make(GenerateAvatar(photo=UPLOAD), job)
 
     assert "/photo" == caught.value.pointer
     assert {} == job.published
