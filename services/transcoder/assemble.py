@@ -34,7 +34,7 @@ def _join(shop: Workshop, rendition: Rendition, teller: Teller) -> None:
                 shop.picture(number, teller)
             stack.enter_context(_at_hand(shop.shelf.storage, shop.find(number, rendition), bench, rendition.part(number)))
         (bench.scratch / rendition.list).write_text(concat_list(rendition, plan.film.seconds()), encoding="ascii")
-        copy(join(plan.film, rendition, plan.spoken), bench)
+        copy(join(plan.film, rendition, plan.beside(rendition)), bench)
     copy(look_through(rendition), bench)
 
 

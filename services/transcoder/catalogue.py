@@ -13,6 +13,7 @@ PRESETS: Mapping[str, str] = {
     "mp4-480p": "H.264 and AAC in one file, shorter side 480 pixels at most, playable while it downloads",
     "mp4-720p": "likewise, 720 pixels at most",
     "mp4-1080p": "likewise, 1080 pixels at most",
+    "webm-720p": "VP9 and Opus in one WebM file, 720 pixels at most",
     "hls": f"adaptive streaming: up to {MAX_RENDITIONS} sizes from {RUNGS[0]}p down, fMP4 segments, sound apart",
     "dash": "likewise as MPEG-DASH; with hls it is one more list of the same files",
     "audio": "the sound alone, AAC in an .m4a file",
@@ -21,6 +22,7 @@ PRESETS: Mapping[str, str] = {
 }
 
 BESIDES: Mapping[str, str] = {
+    "outputs": "files of your own: MP4 (H.264, H.265, AV1) or WebM (VP9, AV1), any size up to the source's, constant quality with a cap",
     "captions": "WebVTT from uploads (SRT, WebVTT) and from the source's own text tracks; in hls and dash a track to choose",
     "audio_tracks": "which of the source's sound tracks, in all outputs: the first unless said, numbers, or all",
     "loudness": "EBU R128 in two passes, to a target of your choice",

@@ -4,12 +4,12 @@ Paths are relative to the job's scratch folder, in which the source lies as `sou
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 
+from services.transcoder.codecs import writing as pictures_writing
 from services.transcoder.film import Film
 from services.transcoder.filters import graph
 from services.transcoder.intake import guards
-from services.transcoder.ladder import Size, bit_rate_cap, fit
+from services.transcoder.ladder import fit
 from services.transcoder.outputs import POSTER, SOURCE, Rendition
 from services.transcoder.parts import GRID_SECONDS, Part
 from services.transcoder.probe import Video
@@ -18,7 +18,6 @@ from services.transcoder.voices import Measured, Voice, measuring, writing
 from services.transcoder.voices import graph as voices_graph
 from shared.contracts.transcoder import Clip
 
-CRF = 22
 POSTER_SHORT_SIDE = 1080
 POSTER_SEARCH_SECONDS = 10
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning")
@@ -53,19 +52,9 @@ def encode(film: Film, part: Part | None, pictures: Sequence[Rendition], setting
         timing = ["-frames:v", str(part.count), "-fps_mode:v", "passthrough", "-enc_time_base", str(film.clock)]
         timing += ["-force_key_frames", ",".join(f"{at:g}" for at in part.keys)]
     for number, rendition in enumerate(pictures):
-        opening += ["-map", f"[v{number}]", *_h264(rendition.size, film.video.rate, threads), *timing, *_mp4()]
+        opening += ["-map", f"[v{number}]", *pictures_writing(rendition, film.video.rate, threads), *timing, *_mp4()]
         opening += [_file(rendition.part(part.number if part else 0))]
     return opening
-
-
-def _h264(size: Size, rate: Fraction, threads: int) -> list[str]:
-    """Keyframes where they are forced and nowhere else, so that renditions can be switched at every one."""
-    cap = bit_rate_cap(size, rate)
-    return [
-        *("-c:v", "libx264", "-profile:v", "high", "-preset", "veryfast", "-crf", str(CRF), "-pix_fmt", "yuv420p"),
-        *("-threads", str(threads), "-maxrate", str(cap), "-bufsize", str(2 * cap)),
-        *("-sc_threshold", "0", "-g", str(int(GRID_SECONDS * max(rate, Fraction(30)) * 2))),
-    ]
 
 
 def sounds(
@@ -96,8 +85,13 @@ def join(film: Film, rendition: Rendition, voices: Sequence[Voice]) -> list[str]
     beside = voices if rendition.sound else ()
     inputs = [option for voice in beside for option in ("-i", _file(voice.file))]
     maps = ["-map", "0:v", *(option for number in range(len(beside)) for option in ("-map", f"{number + 1}:a"))]
-    finish = ["-c", "copy", "-movflags", "+faststart", *_mp4(), *_named(beside)]
-    return [*QUIET, *picture, *inputs, *maps, *finish, _file(rendition.file)]
+    return [*QUIET, *picture, *inputs, *maps, "-c", "copy", *_container(rendition), *_named(beside), _file(rendition.file)]
+
+
+def _container(rendition: Rendition) -> list[str]:
+    if rendition.container == "webm":
+        return ["-cues_to_front", "1", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "webm"]
+    return ["-movflags", "+faststart", *_mp4()]
 
 
 def _named(voices: Sequence[Voice]) -> Iterator[str]:

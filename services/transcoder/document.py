@@ -46,7 +46,7 @@ def write(
     commands = {
         "segments": tuple(tuple(plan.encode(number, plan.renditions, settings, plan.threads)) for number in parts),
         "sound": (tuple(plan.sound(plan.voices, settings, plan.threads)),) if plan.sounding else (),
-        "join": tuple(tuple(join(plan.film, rendition, plan.spoken)) for rendition in plan.renditions if plan.film),
+        "join": tuple(tuple(join(plan.film, rendition, plan.beside(rendition))) for rendition in plan.renditions if plan.film),
         "package": (tuple(package.arguments(plan.package, flags=FLAGS if plan.package.scheme else None)),) if plan.package else (),
         "poster": plan.posters,
     }

@@ -5,6 +5,7 @@ CPU seconds a million pixels, measured on one machine (docs/transcoder.md): a fi
 
 from dataclasses import dataclass
 
+from services.transcoder.codecs import CODECS
 from services.transcoder.ladder import bit_rate_cap
 from services.transcoder.plan import Plan
 from services.transcoder.settings import TranscoderSettings
@@ -42,7 +43,7 @@ def estimate(plan: Plan, settings: TranscoderSettings) -> Estimate:
     frames, video = 0.0, plan.found.video
     if plan.film and video:
         frames = plan.frames or duration * float(video.rate)
-    pixels = [rendition.size.width * rendition.size.height / 1e6 for rendition in plan.renditions]
+    pixels = [rendition.size.width * rendition.size.height / 1e6 * CODECS[rendition.codec].cost for rendition in plan.renditions]
     cpu = frames * (ENCODE * sum(pixels) + (DECODE * video.width * video.height / 1e6 if video and pixels else 0.0))
     cpu += SOUND * duration * len(plan.voices)
     rate = sum(bit_rate_cap(rendition.size, video.rate) * OF_THE_CAP for rendition in plan.renditions) if video else 0.0
@@ -61,4 +62,6 @@ def cpu_limit(plan: Plan, share: float, settings: TranscoderSettings) -> int:
     duration, video = plan.duration or settings.max_duration, plan.found.video
     megapixels = video.width * video.height / 1e6 if video else 0
     rate = max(float(video.rate), 25.0) / 25 if video else 1
-    return int(120 + share * duration * (2 + rate * HONEST * (megapixels + len(plan.renditions))))
+    return int(
+        120 + share * duration * (2 + rate * HONEST * (megapixels + sum(CODECS[rendition.codec].cost for rendition in plan.renditions)))
+    )

@@ -6,6 +6,7 @@ from services.transcoder.package import AUDIO
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
+    ".webm": "video/webm",
     ".m4a": "audio/mp4",
     ".mp3": "audio/mpeg",
     ".opus": "audio/ogg",

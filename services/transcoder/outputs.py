@@ -14,15 +14,26 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One encoded picture size, in one file; `sound` says whether the file also carries the sound."""
+    """One encoding of the pictures, in one file; `sound` says whether the file also carries the sound.
+
+    `crf` and `cap` (bits a second) are None for the codec's own.
+    """
 
     size: Size
     file: str
     sound: bool
+    codec: str = "h264"
+    crf: int | None = None
+    cap: int | None = None
+
+    @property
+    def container(self) -> str:
+        """By the file's name: mp4 or webm."""
+        return self.file.rpartition(".")[2]
 
     def part(self, number: int) -> str:
-        """The file of this rendition's part `number`."""
-        return f"part-{number:05}-{self.file}"
+        """The file of this rendition's part `number`: MP4 holds every codec, and exact times."""
+        return f"part-{number:05}-{self.file}" + ("" if self.container == "mp4" else ".mp4")
 
     @property
     def list(self) -> str:

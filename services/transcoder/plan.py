@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from services.transcoder import captions, voices
+from services.transcoder import captions, voices, wishes
 from services.transcoder.asides import Asides, asides
 from services.transcoder.commands import encode, poster, sounds
 from services.transcoder.film import Film
-from services.transcoder.ladder import Size, fit, ladder
+from services.transcoder.ladder import Size
 from services.transcoder.outputs import PACKAGE, Rendition
 from services.transcoder.package import Package
 from services.transcoder.parts import cut, length, selection
@@ -25,7 +25,6 @@ from shared.contracts.transcoder import Clip, Transcode
 from shared.errors import PermanentError
 
 POSTER_AT = 0.1
-MP4_HEIGHTS = {"mp4-480p": 480, "mp4-720p": 720, "mp4-1080p": 1080}
 FRAME_SLACK = 1
 """Frames by which a container may miscount: an edit list may hide the last one."""
 
@@ -65,10 +64,10 @@ class Plan:
         """Whether sound has to be encoded."""
         return bool(self.voices)
 
-    @property
-    def spoken(self) -> list[Voice]:
-        """The sounds that go with pictures."""
-        return [voice for voice in self.voices if voice.codec == "aac"]
+    def beside(self, rendition: Rendition) -> list[Voice]:
+        """The sounds that go with a rendition: those that its container holds."""
+        codec = "opus" if rendition.container == "webm" else "aac"
+        return [voice for voice in self.voices if rendition.sound and voice.codec == codec]
 
     @property
     def fans_out(self) -> bool:
@@ -91,9 +90,9 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
     wanted = request.wanted()
     clip = request.clip or Clip()
     duration = clipped(found, clip)
-    pictures, single, steps, notes = _pictures(wanted, found)
-    speaking = voices.wanted(request, found, moving=bool(pictures))
-    publish = {f"video-{name.removeprefix('mp4-')}.mp4": rendition.file for name, rendition in single.items()}
+    pictures, single, steps, notes = wishes.pictures(request, found)
+    speaking = voices.wanted(request, found, beside={picture.container for picture in pictures if picture.sound or picture in steps})
+    publish = {name: rendition.file for name, rendition in single.items()}
     asked = {voices.PRESETS[preset] for preset in wanted if preset in voices.PRESETS}
     publish |= {voice.file: voice.file for voice in speaking if voice.codec in asked}
     texts = captions.wanted(request.captions, found)
@@ -171,33 +170,6 @@ def lasts(found: Probe) -> float | None:
         return found.video.duration
     late = found.start if "matroska" in found.container else 0.0
     return found.duration - late if found.duration else None
-
-
-def _pictures(wanted: Sequence[str], found: Probe) -> tuple[tuple[Rendition, ...], dict[str, Rendition], tuple[Rendition, ...], list[str]]:
-    """Each size once, however many outputs need it: all renditions, those by MP4 preset, those of HLS, and what to tell."""
-    if found.video is None:
-        moving = [preset for preset in wanted if preset not in voices.PRESETS]
-        if moving:
-            raise PermanentError(
-                f"the source has no picture, which {moving[0]} needs; the preset audio would do", type="no-video", pointer="/source"
-            )
-        return (), {}, (), []
-    display = found.video.display
-    mp4 = {name: fit(display, MP4_HEIGHTS[name]) for name in wanted if name in MP4_HEIGHTS}
-    steps = ladder(display) if {"hls", "dash"} & {*wanted} else []
-    sizes = sorted({*mp4.values(), *steps}, key=lambda size: (size.short, size.width, size.height), reverse=True)
-    sounding = set(mp4.values()) if found.audio else set()
-    by_size = {size: Rendition(size, f"{size.width}x{size.height}.mp4", size in sounding) for size in sizes}
-    notes = [
-        f"{name}: the source is only {size.width}×{size.height}, and nothing is upscaled"
-        for name, size in mp4.items()
-        if size.short < MP4_HEIGHTS[name] - 1
-    ]
-    if found.video.hdr:
-        notes.append(f"{found.video.hdr} high dynamic range was tone-mapped to BT.709, which every screen can show")
-    if found.video.interlaced:
-        notes.append("interlaced frames were deinterlaced")
-    return tuple(by_size.values()), {name: by_size[size] for name, size in mp4.items()}, tuple(by_size[size] for size in steps), notes
 
 
 def _package(request: Transcode, steps: tuple[Rendition, ...], texts: Sequence[captions.Text], speaking: Sequence[Voice]) -> Package:

@@ -16,7 +16,7 @@ from services.transcoder.seal import Seal
 from shared.contracts.transcoder import Output
 from shared.job import Job
 
-CONTAINERS = {".mp4": "mp4", ".m4a": "mp4", ".mp3": "mp3", ".opus": "ogg"}
+CONTAINERS = {".mp4": "mp4", ".webm": "webm", ".m4a": "mp4", ".mp3": "mp3", ".opus": "ogg"}
 
 
 def publish(plan: Plan, scratch: Path, job: Job, *, packed: Packed | None, seal: Seal | None, teller: Teller) -> None:

@@ -111,7 +111,7 @@ def _plan(command: Transcode, bench: Bench, path: Path) -> Plan:
     with step("probe"):
         found = ask(bench, path)
         admit(found, bench.settings)
-        moving = found.video is not None and not {*command.wanted()} <= {*PRESETS}
+        moving = found.video is not None and (bool(command.outputs) or not {*command.wanted()} <= {*PRESETS})
         timeline = (
             scan(path, found.video, bench.tools, bench.settings, cwd=bench.scratch, checkpoint=bench.checkpoint)
             if found.video is not None and moving

@@ -42,15 +42,16 @@ def verify(plan: Plan, bench: Bench, frames: int, ask: Ask) -> dict[str, Probe]:
 
 def _picture(rendition: Rendition, plan: Plan, found: Probe) -> Probe:
     video = found.video
-    if video is None or video.duration is None:
+    lasts = (video.duration if video else None) or found.duration  # WebM tells how long the file is, not how long its streams are
+    if video is None or lasts is None:
         raise _ours(f"{rendition.file} has no picture")
     if (video.width, video.height) != (rendition.size.width, rendition.size.height):
         raise _ours(f"{rendition.file} is {video.width}×{video.height}")
-    if rendition.sound and len(found.sounds) != len(plan.spoken):
-        raise _ours(f"{rendition.file} has {len(found.sounds)} of {len(plan.spoken)} sounds")
-    if plan.slack is not None and plan.duration is not None and video.duration < plan.duration - plan.slack:
+    if len(found.sounds) != len(plan.beside(rendition)):
+        raise _ours(f"{rendition.file} has {len(found.sounds)} of {len(plan.beside(rendition))} sounds")
+    if plan.slack is not None and plan.duration is not None and lasts < plan.duration - plan.slack:
         raise PermanentError(
-            f"the source is damaged or cut off: {video.duration:.2f} of its {plan.duration:.2f} s could be read",
+            f"the source is damaged or cut off: {lasts:.2f} of its {plan.duration:.2f} s could be read",
             type="invalid-media",
             pointer="/source",
         )

@@ -4,7 +4,7 @@ Every sound is encoded once and whole: in pieces, each cut would add the encoder
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
@@ -24,6 +24,7 @@ WRITING: Mapping[Codec, tuple[str, ...]] = {
     "mp3": ("-c:a", "libmp3lame", "-b:a", "160000", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "mp3"),
     "opus": ("-c:a", "libopus", "-b:a", "96000", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "ogg"),
 }
+HELD: Mapping[str, Codec] = {"mp4": "aac", "webm": "opus"}
 RATES = (44_100, 48_000)
 """Sample rates in Hz that are kept; any other becomes the last."""
 MEASURED = re.compile(r'"(input_i|input_tp|input_lra|input_thresh|target_offset)"\s*:\s*"([^"]+)"')
@@ -65,13 +66,15 @@ class Measured:
         return ":".join([*options, f"offset={self.figures['target_offset']}", "linear=true"])
 
 
-def wanted(request: Transcode, found: Probe, *, moving: bool) -> tuple[Voice, ...]:
-    """All sounds to encode: AAC beside pictures (`moving`), each preset's own. Raises PermanentError for a track that is not there."""
+def wanted(request: Transcode, found: Probe, *, beside: Collection[str]) -> tuple[Voice, ...]:
+    """All sounds to encode: each preset's own, and what the containers `beside` which they are heard hold.
+
+    Raises PermanentError for a track that is not there.
+    """
     codecs: list[Codec] = [PRESETS[preset] for preset in request.wanted() if preset in PRESETS]
     if codecs and not found.sounds:
         raise PermanentError("the source has no sound to make an audio file of", type="no-audio", pointer="/source")
-    if moving and "aac" not in codecs:
-        codecs.append("aac")
+    codecs += [codec for container, codec in HELD.items() if container in beside and codec not in codecs]
     tracks = _tracks(request, found)
     return tuple(
         Voice(_name(place, codec), track, found.sounds[track], codec, request.loudness) for codec in codecs for place, track in tracks

@@ -7,10 +7,10 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 
 from shared.contracts.base import Blob, Command, Result, UploadId
 from shared.contracts.registry import Contract
-from shared.contracts.transcoder_options import Caption, Encryption, Loudness, Preview, Storyboard, Thumbnails
+from shared.contracts.transcoder_options import Caption, CustomOutput, Encryption, Loudness, Preview, Storyboard, Thumbnails
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
-Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "hls", "dash", "audio", "audio-mp3", "audio-opus"]
+Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "webm-720p", "hls", "dash", "audio", "audio-mp3", "audio-opus"]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """As 22:30."""
 SourceUrl = Annotated[str, StringConstraints(pattern=r"^(https|s3)://[^\s]+$", max_length=2_048)]
@@ -106,6 +106,7 @@ class Transcode(Command):
     presets: Annotated[list[Preset], Field(min_length=1, max_length=8)] | None = None
     clip: Clip | None = None
     poster: bool = True
+    outputs: Annotated[list[CustomOutput], Field(max_length=8)] = []
     audio_tracks: Literal["all"] | Annotated[list[Annotated[int, Field(ge=0, lt=64)]], Field(min_length=1, max_length=32)] | None = None
     loudness: Loudness | None = None
     captions: Annotated[list[Caption], Field(max_length=32)] = []
@@ -124,6 +125,15 @@ class Transcode(Command):
 
     budget: Budget | None = None
 
+    @field_validator("outputs")
+    @classmethod
+    def _each_by_its_name(cls, outputs: list[CustomOutput]) -> list[CustomOutput]:
+        names = [(output.name, output.format) for output in outputs if output.name]
+        if len(names) != len(set(names)):
+            msg = "two outputs have the same name"
+            raise ValueError(msg)
+        return outputs
+
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> "Transcode":
         if self.preset is not None and self.presets is not None:
@@ -132,8 +142,9 @@ class Transcode(Command):
         return self
 
     def wanted(self) -> list[Preset]:
-        """The presets asked for, without repeats; mp4-720p where none was named."""
-        return list(dict.fromkeys(self.presets or [self.preset or "mp4-720p"]))
+        """The presets asked for, without repeats; mp4-720p where neither one nor an output was named."""
+        named = self.presets or ([self.preset] if self.preset else [])
+        return list(dict.fromkeys(named)) if named or self.outputs else ["mp4-720p"]
 
 
 class SegmentResult(Result):

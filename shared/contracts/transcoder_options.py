@@ -9,6 +9,8 @@ from shared.contracts.base import Result, UploadId
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 TWO_LETTERS = 2
+WORST_CRF = 51
+HOLDS = {"mp4": ("h264", "h265", "av1"), "webm": ("vp9", "av1")}
 Hex128 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")]
 ISO_639_1 = (
     "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo es et eu fa "
@@ -32,6 +34,37 @@ Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9
 """A BCP 47 language tag, such as en, de-AT, zh-Hant."""
 Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f,\"\\=;:]+$", min_length=1, max_length=64)]
 """What viewers read in a menu. No sign that separates fields in a playlist or in the packager's arguments."""
+
+
+class CustomOutput(Result):
+    """One file of your own: `<name>.<format>` among the artifacts, `video-<n>` unless named.
+
+    `codec`: h264 (the default), h265 or av1 in mp4; vp9 (the default) or av1 in webm. `short_side` in pixels, the source's own unless said;
+    nothing is upscaled. `crf` is the codec's constant quality, less is better; `max_bit_rate` what it may peak at, in bits a second.
+    """
+
+    format: Literal["mp4", "webm"] = "mp4"
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = None
+    codec: Literal["h264", "h265", "vp9", "av1"] | None = None
+    short_side: Annotated[int, Field(ge=64, le=2_160)] | None = None
+    crf: Annotated[int, Field(ge=0, le=63)] | None = None
+    max_bit_rate: Annotated[int, Field(ge=50_000, le=200_000_000)] | None = None
+    sound: bool = True
+
+    @property
+    def chosen(self) -> str:
+        """The codec, where none was named that of the format."""
+        return self.codec or ("vp9" if self.format == "webm" else "h264")
+
+    @model_validator(mode="after")
+    def _playable(self) -> "CustomOutput":
+        if self.chosen not in HOLDS[self.format]:
+            msg = f"{self.format} is made with {', '.join(HOLDS[self.format])}, not with {self.chosen}"
+            raise ValueError(msg)
+        if self.chosen in ("h264", "h265") and self.crf is not None and self.crf > WORST_CRF:
+            msg = f"crf goes up to {WORST_CRF} for {self.chosen}"
+            raise ValueError(msg)
+        return self
 
 
 class Picture(Result):

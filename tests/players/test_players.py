@@ -52,7 +52,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     if why := missing():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("films")
-    source, films, types = _bilingual(folder), folder / "films", dict[str, str]()
+    source, films, types = bilingual(folder), folder / "films", dict[str, str]()
     (folder / "captions.vtt").write_text(SAYING, encoding="utf-8")
     for name, request in JOBS.items():
         job = job_for(source, folder)  # the second finds the first one's segments, and encodes nothing
@@ -64,7 +64,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     return play(films, types, {**SHOWINGS, "holed": HOLED})
 
 
-def _bilingual(folder: Path) -> Path:
+def bilingual(folder: Path) -> Path:
     """A moving test picture with two sounds."""
     pattern(folder, "film.mp4", rate=str(RATE), seconds=SECONDS, tone=False)
     tones = [option for pitch in (330, 880) for option in ("-f", "lavfi", "-i", f"sine={pitch}:duration={SECONDS}")]

@@ -26,7 +26,9 @@ SAID = """[Parsed_loudnorm_1 @ 0x7fb2d0013780] [info]
 def asked(*presets: str, **more: object) -> tuple[Voice, ...]:
     """The sounds of a film with two tracks."""
     request = Transcode.model_validate({"source": "upl_12345678", "presets": presets, **more})
-    return wanted(request, FILM, moving=any(not preset.startswith("audio") for preset in presets))
+    return wanted(
+        request, FILM, beside={"webm" if preset.startswith("webm") else "mp4" for preset in presets if not preset.startswith("audio")}
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,7 @@ def asked(*presets: str, **more: object) -> tuple[Voice, ...]:
         (["mp4-720p"], ["audio.m4a"]),
         (["hls", "audio"], ["audio.m4a"]),
         (["audio-mp3"], ["audio.mp3"]),
+        (["webm-720p", "mp4-720p"], ["audio.m4a", "audio.opus"]),
         (["mp4-720p", "audio-opus", "audio-mp3"], ["audio.opus", "audio.mp3", "audio.m4a"]),
     ],
 )

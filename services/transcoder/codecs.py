@@ -1,0 +1,52 @@
+"""How pictures are encoded: FFmpeg's options for each codec. Pure.
+
+Whatever the codec, keyframes lie where they are forced and nowhere else, so that parts can be joined and renditions switched at every one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from services.transcoder.ladder import bit_rate_cap
+from services.transcoder.outputs import Rendition
+from services.transcoder.parts import GRID_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """`crf` is the constant quality that looks like H.264 at 22; `cost` its CPU time, in that of H.264; `cap` its bits likewise."""
+
+    options: tuple[str, ...]
+    crf: int
+    cost: float
+    cap: float = 1.0
+
+
+CODECS: Mapping[str, Codec] = {
+    "h264": Codec(("-c:v", "libx264", "-profile:v", "high", "-preset", "veryfast"), 22, 1.0),
+    "h265": Codec(("-c:v", "libx265", "-preset", "veryfast", "-tag:v", "hvc1"), 25, 3.0, 0.7),
+    "vp9": Codec(("-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "5", "-row-mt", "1"), 33, 6.0, 0.7),
+    "av1": Codec(("-c:v", "libsvtav1", "-preset", "9"), 34, 3.0, 0.6),
+}
+
+
+def writing(rendition: Rendition, rate: Fraction, threads: int) -> list[str]:
+    """The options of one output of pictures."""
+    codec = CODECS[rendition.codec]
+    cap = rendition.cap or int(bit_rate_cap(rendition.size, rate) * codec.cap)
+    quality = ["-crf", str(codec.crf if rendition.crf is None else rendition.crf), "-pix_fmt", "yuv420p", "-threads", str(threads)]
+    grid = ["-g", str(int(GRID_SECONDS * max(rate, Fraction(30)) * 2))]
+    return [*codec.options, *quality, *_own(rendition.codec, cap, threads), *grid]
+
+
+def _own(codec: str, cap: int, threads: int) -> list[str]:
+    """The cap on bits a second, and what keeps keyframes off every other place."""
+    capped = ["-maxrate", str(cap), "-bufsize", str(2 * cap)]
+    if codec == "h264":
+        return [*capped, "-sc_threshold", "0"]
+    if codec == "h265":
+        pools = f":pools={threads}" if threads else ""
+        return [*capped, "-forced-idr", "1", "-x265-params", f"scenecut=0:open-gop=0:log-level=error{pools}"]
+    if codec == "vp9":  # its constrained quality: the bit rate is the cap
+        return ["-b:v", str(cap)]
+    return [*capped, "-svtav1-params", f"scd=0:enable-force-key-frames=1{f':lp={threads}' if threads else ''}"]

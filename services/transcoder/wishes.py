@@ -1,0 +1,85 @@
+"""Which pictures a request wants: presets, custom outputs and a ladder, each encoding once, however many outputs need it. Pure."""
+
+from typing import NamedTuple
+
+from services.transcoder.ladder import Size, fit, ladder
+from services.transcoder.outputs import Rendition
+from services.transcoder.probe import Probe, Video
+from services.transcoder.voices import PRESETS as SOUNDS
+from shared.contracts.transcoder import Transcode
+from shared.contracts.transcoder_options import CustomOutput
+from shared.errors import PermanentError
+
+HEIGHTS = {"mp4-480p": 480, "mp4-720p": 720, "mp4-1080p": 1080, "webm-720p": 720}
+
+
+class Wishes(NamedTuple):
+    """All encodings, largest first; those that become single files, by artifact name; those of HLS and DASH; what to tell the user."""
+
+    renditions: tuple[Rendition, ...]
+    single: dict[str, Rendition]
+    steps: tuple[Rendition, ...]
+    notes: list[str]
+
+
+def pictures(request: Transcode, found: Probe) -> Wishes:
+    """Raises PermanentError where there is no picture to make them of."""
+    wanted, video = request.wanted(), found.video
+    moving = [*(preset for preset in wanted if preset not in SOUNDS), *(f"outputs/{n}" for n in range(len(request.outputs)))]
+    if video is None:
+        if moving:
+            raise PermanentError(
+                f"the source has no picture, which {moving[0]} needs; the preset audio would do", type="no-video", pointer="/source"
+            )
+        return Wishes((), {}, (), [])
+    customs: list[tuple[str, CustomOutput]] = [(preset, _preset(preset)) for preset in wanted if preset in HEIGHTS]
+    customs += [(custom.name or f"video-{number}", custom) for number, custom in enumerate(request.outputs, start=1)]
+    single = {artifact(name, custom): rendition(custom, video, sounding=found.audio is not None) for name, custom in customs}
+    if len(single) != len(customs):
+        raise PermanentError("two outputs have the same name", type="invalid-request", pointer="/outputs")
+    ladders = [_step(size) for size in ladder(video.display)] if {"hls", "dash"} & {*wanted} else []
+    every = _merged([*single.values(), *ladders])
+    notes = [
+        f"{name}: the source is only {made.size.width}×{made.size.height}, and nothing is upscaled"
+        for name, custom in customs
+        if custom.short_side and (made := single[artifact(name, custom)]).size.short < custom.short_side - 1
+    ]
+    if video.hdr:
+        notes.append(f"{video.hdr} high dynamic range was tone-mapped to BT.709, which every screen can show")
+    if video.interlaced:
+        notes.append("interlaced frames were deinterlaced")
+    by_file = {one.file: one for one in every}
+    return Wishes(
+        tuple(every), {name: by_file[one.file] for name, one in single.items()}, tuple(by_file[one.file] for one in ladders), notes
+    )
+
+
+def _preset(name: str) -> CustomOutput:
+    return CustomOutput(format="webm" if name.startswith("webm") else "mp4", short_side=HEIGHTS[name])
+
+
+def artifact(name: str, custom: CustomOutput) -> str:
+    """video-720p.mp4 for the preset mp4-720p; for a custom output, its own name."""
+    stem = f"video-{name.partition('-')[2]}" if name in HEIGHTS else name
+    return f"{stem}.{custom.format}"
+
+
+def rendition(custom: CustomOutput, video: Video, *, sounding: bool) -> Rendition:
+    """The encoding of an output. What is all default has the name that a ladder's step has, and is the same."""
+    size = fit(video.display, custom.short_side or min(video.display))
+    own = [str(part) for part in (custom.crf, custom.max_bit_rate) if part is not None]
+    codec = custom.chosen
+    stem = "-".join([f"{size.width}x{size.height}", *([codec] if codec != "h264" else []), *own])
+    return Rendition(size, f"{stem}.{custom.format}", custom.sound and sounding, codec, custom.crf, custom.max_bit_rate)
+
+
+def _step(size: Size) -> Rendition:
+    return Rendition(size, f"{size.width}x{size.height}.mp4", sound=False)
+
+
+def _merged(wanted: list[Rendition]) -> list[Rendition]:
+    """By file, with sound where one of them has it; largest first, for that is where tone mapping happens."""
+    every: dict[str, Rendition] = {}
+    for one in wanted:
+        every[one.file] = one if one.sound else every.get(one.file, one)
+    return sorted(every.values(), key=lambda one: (one.size.short, one.size.width, one.size.height), reverse=True)
