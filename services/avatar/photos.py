@@ -1,5 +1,6 @@
 """The uploads of a command as pixels, and where a face is in the file that the user has."""
 
+from services.avatar.content import check_content
 from services.avatar.decode import Limits, Photo, decode
 from services.avatar.faces import Face
 from services.avatar.workshop import Workshop
@@ -10,12 +11,16 @@ def decoded(upload: str | None, pointer: str, workshop: Workshop) -> Photo:
     """The upload that the command's field `pointer` names.
 
     Raises:
-        PermanentError: the file is refused (see `decode`).
+        PermanentError: the file is refused (see `decode`), or what it shows (see `check_content`).
     """
     settings = workshop.settings
     with workshop.clock.stage("decode"):
         limits = Limits(settings.max_photo_bytes, settings.max_photo_pixels, settings.working_edge)
-        return decode(workshop.files[str(upload)], limits, pointer)
+        photo = decode(workshop.files[str(upload)], limits, pointer)
+    if settings.content_threshold is not None:
+        with workshop.clock.stage("policy"):
+            check_content(photo.pixels, pointer)
+    return photo
 
 
 def face_box(photo: Photo, face: Face | None) -> FaceBox | None:

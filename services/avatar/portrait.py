@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from services.avatar import painting
 from services.avatar.clock import Clock
+from services.avatar.content import classifier
 from services.avatar.crop import frame
 from services.avatar.decode import Photo
 from services.avatar.drafts import Commission, Draft
@@ -20,6 +21,7 @@ from services.avatar.networks import MULTISTYLE, network
 from services.avatar.photos import decoded, face_box
 from services.avatar.pictures import PrintedPicture
 from services.avatar.prints import FLAT, PRINTS, SOFT_EDGED, Subject, lay
+from services.avatar.settings import settings
 from services.avatar.styles import Rights, require_style
 from services.avatar.tone import measure
 from services.avatar.tracing import trace
@@ -53,6 +55,8 @@ def load() -> None:
     for model in (*models(), load_model(SEGMENTATION)):
         model.run(np.zeros((model.edge, model.edge, 3), dtype=np.float32))
     network(MULTISTYLE)
+    if settings().content_threshold is not None:
+        classifier()
 
 
 def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:

@@ -27,6 +27,8 @@ class AvatarSettings(ServiceSettings):
     """Finished avatars kept on this host's disk, by content; 0 keeps none. Portraits are among them, for `cache_hours` after their job."""
     cache_hours: float = Field(default=24.0, gt=0, le=720)
     """A kept avatar is drawn anew after so long."""
+    content_threshold: float | None = Field(default=None, gt=0, le=1)
+    """Photos whose nudity score is at least this are refused (0.8 is usual); unset: none is scored. Needs the group avatar-content."""
     model_threads: int = Field(default=1, ge=1, le=16)
     """Threads a model may use; the pool children are the parallelism."""
     painting_threads: int = Field(default=2, ge=1, le=64)
