@@ -9,6 +9,7 @@ from services.transcoder.estimate import cpu_limit
 from services.transcoder.plan import Plan
 from services.transcoder.progress import Goal
 from services.transcoder.voices import Measured, Voice, describe
+from shared.errors import PermanentError
 
 MEASURING = 0.4
 """Share of the sound's progress that the first pass is taken for."""
@@ -36,5 +37,7 @@ def speak(missing: Sequence[Voice], plan: Plan, bench: Bench, teller: Teller) ->
         cpu, wall = cpu + ended.cpu, wall + ended.wall
     arguments = sounds(missing, plan.clip, bench.settings, threads=plan.threads, measured=measured)
     ended = encode(arguments, goal, limit, bench, teller.within(MEASURING if quiet else 0.0, 1.0))
+    if not ended.last.seconds:  # FFmpeg leaves an empty file and exits with 0
+        raise PermanentError("the source is damaged: none of its sound could be read", type="invalid-media", pointer="/source")
     notes = tuple(describe(voice, measured[voice.track]) for voice in quiet)
     return Spoken(cpu + ended.cpu, wall + ended.wall, notes)

@@ -83,7 +83,7 @@ class Upload:
         while at < self.size:
             sent = self.patch(at, min(length, self.size - at))
             length = CHUNK
-            safe = self.offset() if at + sent < self.size else self.size
+            safe = self.offset()
             if sent and safe < at + sent:
                 self.told.append(f"{(at + sent) / 1e9:.3f} GB were sent, {safe / 1e9:.3f} GB of them were safe")
             at = safe
@@ -105,7 +105,9 @@ class Upload:
                     self.die(self.deaths.pop(0)[1])
                     return sent
             status = connection.getresponse().status
-            if status != httpx.codes.NO_CONTENT:
+            if status == httpx.codes.CONFLICT:  # what a dead connection had still in it was written meanwhile: ask again where we are
+                self.told.append("the offset had moved on meanwhile")
+            elif status != httpx.codes.NO_CONTENT:
                 sys.exit(f"the gateway answered {status}")
         except (OSError, HTTPException) as error:
             self.told.append(f"the connection broke: {type(error).__name__}")

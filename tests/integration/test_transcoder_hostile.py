@@ -137,3 +137,15 @@ def test_what_will_not_fit_the_disk_is_not_begun(tmp_path: Path) -> None:
     assert error.type == "too-large"
     assert "the outputs would take" in error.detail
     assert not any(step == "encode" for _, step, *_ in job.told)
+
+
+def test_sound_that_is_only_announced_is_damage(tmp_path: Path) -> None:
+    """FFmpeg makes an empty file of it and exits with 0: found by a bent MP4 of `python -m tests.hostile`."""
+    content = bytearray(pattern(tmp_path, "film.mp4", size="320x180", seconds=0.5).read_bytes())
+    at = content.rindex(b"stsc")  # of the sound, which is the second track
+    content[at : at + 4] = b"free"
+    (tmp_path / "upload").write_bytes(content)
+    error = refused(job_for(tmp_path / "upload", tmp_path))
+
+    assert error.type == "invalid-media"
+    assert "none of its sound" in error.detail
