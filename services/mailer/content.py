@@ -112,6 +112,17 @@ class Writer:
         return self.skeleton.build(address=address, name=recipient.name, key=key, mail=mail)
 
 
+def template_of(content: Content) -> MailTemplate:
+    """The templates, compiled."""
+    return MailTemplate(
+        subject=content.subject,
+        html=content.html,
+        text=content.text,
+        list_unsubscribe=content.list_unsubscribe,
+        finish_text=tidied if content.text_is_derived else None,
+    )
+
+
 def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
     """Read the stashed content, load its attachments and compile its templates."""
     with job.open(blob) as path:
@@ -120,17 +131,10 @@ def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
     for attached in content.attachments:
         with job.open(attached.blob) as path:
             files.append(mime.File(attached.name, attached.blob.media_type, path.read_bytes()))
-    template = MailTemplate(
-        subject=content.subject,
-        html=content.html,
-        text=content.text,
-        list_unsubscribe=content.list_unsubscribe,
-        finish_text=tidied if content.text_is_derived else None,
-    )
     skeleton = mime.Skeleton(
         sender=(content.sender.email, content.sender.name),
         reply_to=(content.reply_to.email, content.reply_to.name) if content.reply_to else None,
         extra=list(content.headers.items()),
         attachments=files,
     )
-    return content, Writer(mailing, template, skeleton)
+    return content, Writer(mailing, template_of(content), skeleton)

@@ -17,6 +17,7 @@ import structlog
 
 from services.mailer.content import from_command
 from services.mailer.policy import LONGEST_PACED
+from services.mailer.preflight import Fields
 from services.mailer.rows import Rejected, Row, from_file, from_list
 from services.mailer.settings import MailerSettings
 from shared.contracts.base import Blob
@@ -88,6 +89,7 @@ class Plan:
 
     job: Job
     rejected: RejectedFile
+    fields: Fields
     batches: list[tuple[Blob, int]] = field(default_factory=list)
     good: int = 0
 
@@ -102,6 +104,7 @@ class Plan:
                 if isinstance(row, Rejected):
                     self.rejected.add(row)
                     continue
+                self.fields.look(row.recipient)
                 lines.add(batch_of(command, self.good), row.recipient.model_dump_json(exclude_unset=True))
                 self.good += 1
             lines.cut()
@@ -146,7 +149,7 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
     """
     started = time.time()
     content = from_command(command, job, settings.max_attachment_bytes)
-    plan = Plan(job, RejectedFile(job.workdir / REJECTED))
+    plan = Plan(job, RejectedFile(job.workdir / REJECTED), Fields(content))
     plan.read(command)
     rejected = plan.rejected.count
     log.info("mailing_planned", recipients=plan.good, rejected=rejected, batches=len(plan.batches))
@@ -157,6 +160,7 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
         return MailingResult(
             recipients=0, sent=0, failed=0, rejected_rows=rejected, batches=0, dry_run=command.dry_run, seconds=0.0, per_second=0.0
         )
+    plan.fields.refuse()
     _refuse_endless(command, plan.good)
     # Artifacts count only with the job's result, which comes after the batches: until then this is a stash that they pass on.
     rejected_file = job.stash(REJECTED, plan.rejected.path, "text/csv") if rejected else None

@@ -169,7 +169,7 @@ def test_a_bad_mailing_is_refused_with_a_pointer(tmp_path: Path, fields: dict[st
 
 def test_a_paced_mailing_is_one_batch(tmp_path: Path) -> None:
     """Only a single sender can promise `not faster than` without shared state."""
-    people = [{"email": f"u{n}@example.com"} for n in range(20)]
+    people = [{"email": f"u{n}@example.com", "name": "U"} for n in range(20)]
     fan_out = plan(mailing(recipients=people, batch_size=5, rate_per_second=100), FakeJob(tmp_path), MailerSettings(home=tmp_path))
 
     assert [child.weight for child in fan_out.children] == [20.0]
