@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.transcoder.binary import tools
-from tests.integration.transcoder_media import ask, do, ffmpeg, job_for, pattern
+from tests.integration.transcoder_media import SAMPLE, ask, do, ffmpeg, job_for, pattern
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,15 @@ def test_sound_alone_in_every_format(bilingual: Path, tmp_path: Path) -> None:
     }
     assert [output.container for output in result.outputs] == ["mp4", "mp3", "ogg"]
     assert [output.duration for output in result.outputs] == pytest.approx([6.0] * 3, abs=0.06)
+
+
+def test_loud_peaks_make_nothing_late(tmp_path: Path) -> None:
+    """The sample's peaks have to be held down, whose sound FFmpeg's filter would stamp 88 ms late, and so make the file longer."""
+    job = job_for(SAMPLE, tmp_path)
+    do(job, presets=["audio", "audio-opus"], loudness={}, poster=False)
+    lasts = [float(ask(job.published / name)["format"]["duration"]) for name in ("audio.m4a", "audio.opus")]
+
+    assert lasts == pytest.approx([5.312, 5.312], abs=0.01)
 
 
 def test_every_track_is_in_every_output(bilingual: Path, tmp_path: Path) -> None:

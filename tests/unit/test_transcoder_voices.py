@@ -92,7 +92,7 @@ def test_the_second_pass_knows_what_the_first_one_found() -> None:
     told = graph([voice], {0: Measured.read(SAID)})
 
     assert "loudnorm=I=-16:TP=-1.5:LRA=11:measured_I=-21.78:measured_TP=-13.01:measured_LRA=0.10:measured_thresh=-31.78" in told
-    assert told.endswith(":offset=0.01:linear=true,aresample=48000[a0]")
+    assert told.endswith(":offset=0.01:linear=true,aresample=48000,asetpts=N/SR/TB[a0]")
 
 
 def test_silence_stays_silence() -> None:
