@@ -101,8 +101,7 @@ def accept(
 ) -> Call[Answer]:
     """Accept a job. `idempotency` is (tenant-scoped key, hex hash of the body).
 
-    Answers: accepted (id), replayed (id, or the JSON of a remembered problem), mismatch, unique (the holder's id), full (depth),
-    quota (the tenant's live jobs).
+    Answers: accepted (id), replayed (id, or a remembered problem's JSON), mismatch, unique (its holder), full (depth), quota (live jobs).
     """
     key, digest = idempotency or ("", "")
     head: list[Arg] = [job.id, key, digest, IDEMPOTENCY_TTL, unique, unique_ttl, cap, tenant_cap]
@@ -115,9 +114,20 @@ def remember(key: str, digest: str, answer: str) -> Call[Answer]:
 
 
 def claim(
-    job_id: str, *, worker: str, pid: int, lease_ms: int, nonce: str, queue: str = "", caps: tuple[int, int] = (0, 0)
+    job_id: str,
+    *,
+    worker: str,
+    pid: int,
+    lease_ms: int,
+    nonce: str,
+    queue: str = "",
+    caps: tuple[int, int] = (0, 0),
+    urgent: Sequence[str] = (),
 ) -> Call[JobRecord | Answer]:
     """Claim the job whose turn it is in `queue` ('': this very job): its record, or the word why this doorbell is to be ignored.
+
+    Without a `job_id` the doorbell is the next one in the broker's list, where broker and ledger are one server and nothing waits in the
+    `urgent` queues; the word none where there is no such doorbell.
 
     `caps`: jobs that may run at once in the service, and for one tenant in it; 0: any number.
     """
@@ -126,7 +136,7 @@ def claim(
         record = JobRecord.parse(reply[2], reply[1]) if reply[0] == "claimed" else None
         return record or _answer(reply)
 
-    return Call("claim", (job_id, worker, pid, lease_ms, nonce, queue, *caps), parse)
+    return Call("claim", (job_id, worker, pid, lease_ms, nonce, queue, *caps, *urgent), parse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +226,7 @@ class Look:
     rescued: int = 0
     expired: int = 0
     rung_again: int = 0
+    mended: int = 0
 
 
 def reconcile(worker: str, *, budget: int, most: int, depths: Mapping[str, int]) -> Call[Look]:

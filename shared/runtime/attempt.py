@@ -8,6 +8,7 @@ reconciler rings again (docs/adr/0002).
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +19,13 @@ import structlog
 from pydantic import ValidationError
 
 from shared import telemetry
+from shared.bus import queue_names
 from shared.contracts.base import Artifact
 from shared.contracts.envelope import Envelope
 from shared.errors import StaleTokenError
 from shared.job import FanOut
 from shared.ledger import calls, dead, ids
+from shared.ledger.calls import Answer
 from shared.ledger.record import JobRecord
 from shared.logging import bind
 from shared.runtime import fanout, outcome
@@ -33,22 +36,26 @@ from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
 
 log = structlog.get_logger()
+BREATH = 0.25
+"""Seconds for which a child goes on with the next job by itself."""
 
 
 def run(runtime: Runtime, kind: str, payload: Any, *, queue: str, pid: int) -> None:
-    """Answer one doorbell from `queue`: everything from the message to the next state of the job whose turn it is."""
+    """Answer one doorbell from `queue`: everything from the message to the next state of the job whose turn it is; then go on."""
     envelope = decode(runtime, kind, payload)
     if envelope is None:
         return
-    record = None
+    record, until = None, time.monotonic() + BREATH
     try:
         record = claim(runtime, envelope, queue, pid)
-        if record is None:
-            return
-        with observed(runtime, record), workdir(runtime, record) as path:
-            job = JobHandle(runtime, record, path)
-            ended = perform(runtime, record, job)
-            settle(runtime, record, job.artifacts, ended)
+        while record is not None:
+            with observed(runtime, record), workdir(runtime, record) as path:
+                job = JobHandle(runtime, record, path)
+                ended = perform(runtime, record, job)
+                settle(runtime, record, job.artifacts, ended)
+            record = None  # settled
+            if time.monotonic() < until:
+                record = go_on(runtime, queue, pid)
     except Exception as error:  # noqa: BLE001 - as below: no failure may leave the job unsettled
         give_up(runtime, envelope, record, error)
 
@@ -77,14 +84,30 @@ def bury(runtime: Runtime, message: Any, detail: str, *, kind: str = "", pointer
 
 def claim(runtime: Runtime, envelope: Envelope, queue: str, pid: int) -> JobRecord | None:
     """The job's record with a fresh lease and token; None where the ledger says that there is nothing to do."""
-    lease_ms = int(runtime.service.policy.lease * 1000)
-    caps = runtime.service.settings.caps
-    call = calls.claim(envelope.id, worker=runtime.worker, pid=pid, lease_ms=lease_ms, nonce=uuid.uuid4().hex, queue=queue, caps=caps)
-    claimed = patiently(runtime, call)
+    claimed = _claim(runtime, envelope.id, queue, pid)
     if isinstance(claimed, JobRecord):
         return claimed
     log.info("doorbell_ignored", job=envelope.id, why=claimed.word, state=claimed.detail)
     return None
+
+
+def go_on(runtime: Runtime, queue: str, pid: int) -> JobRecord | None:
+    """The next job without the way through the broker and the worker's parent, which takes longer than a short job; None: there is none.
+
+    For a `BREATH` only: time limits, `max_tasks_per_child` and the parent's ears are counted in messages. Nothing more urgent is passed.
+    """
+    names = queue_names(runtime.service.name)
+    if not runtime.service.settings.rings_in_ledger or queue not in names:
+        return None
+    claimed = _claim(runtime, "", queue, pid, urgent=names[: names.index(queue)])
+    return claimed if isinstance(claimed, JobRecord) else None
+
+
+def _claim(runtime: Runtime, job_id: str, queue: str, pid: int, *, urgent: Sequence[str] = ()) -> JobRecord | Answer:
+    lease_ms, nonce = int(runtime.service.policy.lease * 1000), uuid.uuid4().hex
+    caps = runtime.service.settings.caps
+    call = calls.claim(job_id, worker=runtime.worker, pid=pid, lease_ms=lease_ms, nonce=nonce, queue=queue, caps=caps, urgent=urgent)
+    return patiently(runtime, call)
 
 
 @contextmanager

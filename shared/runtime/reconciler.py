@@ -73,6 +73,8 @@ class Reconciler(threading.Thread):
         look = runtime.ledger.run(calls.reconcile(runtime.worker, budget=budget, most=AT_ONCE, depths=depths))
         if look.rescued or look.expired or look.rung_again:
             log.warning("ledger_reconciled", rescued=look.rescued, expired=look.expired, rung_again=look.rung_again, due=look.due)
+        if look.mended:
+            log.error("ledger_mended", jobs=look.mended, why="a script of the ledger must have failed half-way; please report it")
         if look.mine:
             self._canaries.send(depths)
             retention.step(runtime)

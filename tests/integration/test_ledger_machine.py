@@ -28,7 +28,7 @@ class LedgerHistories(RuleBasedStateMachine):
 
     ledger: Ledger
 
-    @initialize(delay=st.sampled_from([None, 5_000]), expiry=st.sampled_from([None, 20_000]), most=st.sampled_from([None, 2]))
+    @initialize(delay=st.sampled_from([None, 5_000]), expiry=st.sampled_from([None, 20_000]), most=st.sampled_from([None, 1, 2]))
     def accept(self, delay: int | None, expiry: int | None, most: int | None) -> None:
         """A job is accepted, at once or for later."""
         self.ledger.redis.flushdb()

@@ -1,5 +1,6 @@
 """An attempt never ends unsettled: while its process lives its lease is renewed, so that nobody else would ever take the job."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ class House:
         self.home = home
         self.record = dict(RECORD)
         self.raises: dict[str, Exception] = {}
-        self.left = False
+        self.left = self.rings_here = False
         monkeypatch.setattr(attempt, "leave", self._leave)
 
     def _leave(self) -> None:
@@ -66,7 +67,12 @@ class House:
         """What the ledger was told of one doorbell."""
         ledger = TellingLedger(self.record, self.raises)
         storage = SimpleNamespace(read=self._gone)
-        service = SimpleNamespace(name="probe", contract=CONTRACT, policy=Policy(), settings=SimpleNamespace(home=self.home, caps=(0, 0)))
+        service = SimpleNamespace(
+            name="probe",
+            contract=CONTRACT,
+            policy=Policy(),
+            settings=SimpleNamespace(home=self.home, caps=(0, 0), rings_in_ledger=self.rings_here),
+        )
         bus = SimpleNamespace(bell=lambda *_, **__: "")
         runtime = SimpleNamespace(service=service, ledger=ledger, storage=storage, bus=bus, worker="w", handlers={Act.kind: handler})
         attempt.run(cast("Runtime", runtime), Act.kind, payload, queue="probe", pid=17)
@@ -213,3 +219,14 @@ def test_malformed_message_is_buried_once(house: House, payload: Any, pointer: s
 
     assert script == "bury"
     assert ("malformed", payload, pointer) == (letter["reason"], letter["message"], letter["error"]["pointer"])
+
+
+def test_child_goes_on_for_a_breath(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another job is claimed without a doorbell, passing nothing more urgent; after a breath the child goes back to its worker."""
+    house.rings_here = True
+    now = itertools.count(0.0, attempt.BREATH / 3)
+    monkeypatch.setattr(attempt, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    claims = [args for script, args in house.run(well) if script == "claim"]
+
+    assert [JOB, "", ""] == [args[0] for args in claims]
+    assert ("probe.high",) == claims[1][8:]

@@ -3,6 +3,9 @@
 -- A doorbell says that there is work in `queue`, not whose turn it is: the job is the oldest of the tenant that is next. Only where
 -- nothing waits there (or `queue` is '') the doorbell's own id counts, to say why it is to be ignored.
 -- The answer is 'claimed' with the id and the whole record, or the reason.
+-- With id '' a child that is done with its job goes on: it takes the doorbell that is next in `queue` off the list itself, where broker and
+-- ledger are one server and the lists in ARGV 11 on (what is more urgent) are empty. Only a doorbell that is ours to the letter: whatever
+-- else lies there is for the worker to judge.
 local id, worker, pid, lease, nonce, queue = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local service_cap, tenant_cap = tonumber(ARGV[9]), tonumber(ARGV[10])
 
@@ -48,8 +51,21 @@ local function had_already()
   return nil
 end
 
+local function doorbell_waits()
+  if not RINGS_HERE then return false end
+  for i = 11, #ARGV do if redis.call('LLEN', ARGV[i]) > 0 then return false end end
+  local head = redis.call('LINDEX', queue, -1)
+  local tag = head and string.match(head, '"delivery_tag": "([%w_.]+)"')
+  local rung = tag and string.match(tag, '^(.*)%.%d+$')
+  local bell = rung and redis.call('HGET', job_key(rung), 'bell')
+  local at, to = string.find(bell or '', '@TAG@', 1, true)
+  return at and head == string.sub(bell, 1, at - 1) .. tag .. string.sub(bell, to + 1)
+end
+
 local had = had_already()
 if had then return {'claimed', redis.call('HGETALL', job_key(had)), had} end
+local goes_on = id == ''
+if goes_on and not doorbell_waits() then return {'none'} end
 if service_is_full() then
   if queue ~= '' then park('*', queue) end
   count('capped')
@@ -57,6 +73,8 @@ if service_is_full() then
 end
 local next_id, r
 if queue ~= '' then next_id, r = next_in_turn() end
+if goes_on and not next_id then return {'none'} end
+if goes_on then redis.call('RPOP', queue) end
 if next_id then id = next_id else r = load(id) end
 if not r then count('unknown_dropped'); return {'unknown'} end
 if not next_id and (r.state == 'queued' or r.wait == 'woken') and tenant_is_full(r) then count('capped'); return {'capped', r.state} end

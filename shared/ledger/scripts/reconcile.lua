@@ -1,8 +1,9 @@
+-- with mend
 -- One level-triggered look at the state: the retry engine, the delay queue and the crash recovery.
 -- ARGV: worker, crash budget, how many of each at most, then queue, messages in the broker (-1: count here), …
 local budget, most = ARGV[4], tonumber(ARGV[5])
 local holder = redis.call('GET', P .. 'reconciler')
-if holder and holder ~= ARGV[3] then return {0, 0, 0, 0, 0} end
+if holder and holder ~= ARGV[3] then return {0, 0, 0, 0, 0, 0} end
 redis.call('SET', P .. 'reconciler', ARGV[3], 'PX', 2500)
 local due, expired, late, rung = 0, 0, 0, 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', int(NOW), 'LIMIT', 0, most)) do
@@ -68,4 +69,4 @@ for i = 6, #ARGV, 2 do
     if rung > 0 then count('rung_again', rung) end
   end
 end
-return {1, due, expired, late, rung}
+return {1, due, expired, late, rung, mend_some(budget)}
