@@ -184,6 +184,20 @@ class LedgerHistories(RuleBasedStateMachine):
         self._note(effects)
 
     @rule()
+    def fall_silent(self) -> None:
+        """The lease runs out, and the reconciler looks: a walk of single steps finds this too rarely."""
+        self.now += LEASE + 1
+        self.reconcile()
+
+    @rule()
+    def err_once_more(self) -> None:
+        """An attempt, its error, the pause after it: likewise, up to the limit of errors."""
+        self.claim()
+        self.fail(back=0, retryable=True)
+        self.now += 3_001
+        self.reconcile()
+
+    @rule()
     def redrive(self) -> None:
         """The user redrives."""
         self._both(inputs.Redrive(), calls.redrive(self.id, "t", bell="@TAG@"))
