@@ -212,3 +212,17 @@ def test_children_count_and_a_waiting_parent_does_not(ledger: Ledger) -> None:
             order.append(run.id.removeprefix(parent.id))
             ledger.run(calls.succeed(run.id, run.token, "{}", "[]"))
     assert [".0", ".1", ""] == order
+
+
+def test_two_slots_that_free_at_once_are_both_used(ledger: Ledger) -> None:
+    """The second lease ends before the first one's doorbell was answered: two doorbells, for either cap."""
+    for caps in ((2, 0), (0, 2)):
+        ledger.redis.flushdb()
+        bells = [submit(ledger, "acme") for _ in range(4)]
+        running = [found for bell in bells if isinstance(found := claim(ledger, bell, caps), JobRecord)]
+        ledger.redis.delete("avatar")
+        for record in running:
+            ledger.run(calls.succeed(record.id, record.token, "{}", "[]"))
+        rung = [str(bell).rpartition(".")[0] for bell in ledger.redis.lrange("avatar", 0, -1)]
+
+        assert (2, 2) == (len(running), sum(isinstance(claim(ledger, bell, caps), JobRecord) for bell in rung))

@@ -6,7 +6,7 @@ local function drop_lease(r)
   redis.call('SREM', P .. 'held:' .. r.tenant, r.id)
   redis.call('HDEL', P .. 'owned:' .. r.worker, r.id)
   set(r, 'lease', '', 'worker', '', 'pid', '')
-  if redis.call('EXISTS', P .. 'parked') == 1 then make_room(r.tenant, '*') end
+  if redis.call('EXISTS', P .. 'short') == 1 then make_room(r.tenant, '*') end
 end
 
 -- `crash`: what is known of the death of its process, a table or nil.

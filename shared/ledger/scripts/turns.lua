@@ -30,9 +30,14 @@ end
 -- doorbell is rung for it, until one of its leases ends. So a job that may not start costs nobody anything, and is rung when it may.
 local function is_in(queues, queue) return queues and string.find(' ' .. queues .. ' ', ' ' .. queue .. ' ', 1, true) ~= nil end
 
+local function note(what, who, queue)
+  local queues = redis.call('HGET', P .. what, who)
+  if not is_in(queues, queue) then redis.call('HSET', P .. what, who, queues and queues .. ' ' .. queue or queue) end
+end
+
 local function park(who, queue)
-  local queues = redis.call('HGET', P .. 'parked', who)
-  if not is_in(queues, queue) then redis.call('HSET', P .. 'parked', who, queues and queues .. ' ' .. queue or queue) end
+  note('parked', who, queue)
+  note('short', who, queue) -- of doorbells: from now on there may be fewer than jobs, until nothing of its waits there any more
   redis.call('ZREM', P .. 'turn:' .. queue, who)
 end
 
@@ -94,16 +99,21 @@ local function ring(r, front)
   if queue_up(r, front) then strike(r, front) end
 end
 
--- A lease has ended: whoever was parked for want of it takes turns again, and one doorbell is struck in each queue where it waits.
+-- A lease has ended: whoever was parked for want of it takes turns again, and one doorbell is struck in each queue where it waits and is
+-- short of them. Short it stays: two leases may end before the first one's doorbell is answered.
 local function make_room(...)
   for _, who in ipairs({...}) do
-    local queues = redis.call('HGET', P .. 'parked', who)
+    local queues = redis.call('HGET', P .. 'short', who)
     redis.call('HDEL', P .. 'parked', who)
+    redis.call('HDEL', P .. 'short', who)
     for queue in string.gmatch(queues or '', '%S+') do
       local first = who == '*' and redis.call('ZRANGE', P .. 'ready:' .. queue, 0, 0)[1] or who ~= '*' and first_of(queue, who)
       if first and who ~= '*' then come_to_turn(queue, who) end
       local r = first and load(first)
-      if r then strike(r, true) end
+      if r then
+        note('short', who, queue)
+        strike(r, true)
+      end
     end
   end
 end
