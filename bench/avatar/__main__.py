@@ -22,7 +22,7 @@ MARKERS = ("<!-- bench.avatar: written by `python -m bench.avatar` -->", "<!-- /
 ABOUT = (
     "One process as a pool child is, everything from the command to the file's bytes, at 1,024 × 1,024 pixels as PNG; the photo is "
     "`deploy/samples/portrait.jpg`, decoded anew each time. Cold start is from the process's start until every engine is loaded. Processor "
-    "time is what an idle machine would take, and for a painting, which uses two threads, some twice that."
+    "time is that of all threads (a painting has two). Where the load in the last line is above the cores, the wall times are the others'."
 )
 
 
@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = "\n".join((*lines, "", *said))
     print(text)
     if not args.no_write:
-        command = shlex.join(["python", "-m", "bench.avatar", *(argv if argv is not None else sys.argv[1:])])
+        given = argv if argv is not None else sys.argv[1:]
+        command = shlex.join(["python", "-m", "bench.avatar", *("FOLDER" if word == str(args.node) else word for word in given)])
         packages = ", ".join(f"{name} {version(name)}" for name in ("dicebear-core", "pyvips-binary", "onnxruntime", "ai-edge-litert"))
         load = f"load {os.getloadavg()[0]:.1f}"
         place = f"Python {platform.python_version()} · {packages} · {os.cpu_count()} cores, {load} · {datetime.now(UTC):%Y-%m-%d}"

@@ -12,6 +12,8 @@ BATCH = 500
 """Images a process, as `max_tasks_per_child` has it."""
 LONGEST = 60.0
 """Seconds that one image may take, on a machine as busy as it may be."""
+STARTING = 300.0
+"""Seconds until a process has loaded everything, likewise."""
 MOST_MB = 900
 """Memory that a process may come to; it rests near 300 MB with every model loaded."""
 
@@ -65,7 +67,7 @@ def _lines(process: "subprocess.Popen[str]") -> list[str]:
     assert process.stdout is not None
     lines: list[str] = []
     while True:
-        alarm = threading.Timer(LONGEST, process.kill)
+        alarm = threading.Timer(LONGEST if lines else STARTING, process.kill)
         alarm.start()
         line = process.stdout.readline()
         alarm.cancel()

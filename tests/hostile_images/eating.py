@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from services.avatar.tasks import make
+from services.avatar.warm_up import warm_up
 from shared.contracts.avatar import GenerateAvatar
 from shared.errors import PermanentError
 from tests.hostile_images.images import image
@@ -34,6 +35,7 @@ def eat(number: int, folder: Path) -> str:
 def main() -> None:
     """Eat the images from argv[1] to argv[2]; before each its number is printed, after it the fate, the seconds and the memory so far."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    warm_up()  # as in a pool child; what it takes is no image's fault
     first, last = int(sys.argv[1]), int(sys.argv[2])
     with tempfile.TemporaryDirectory() as folder:
         for number in range(first, last):
