@@ -17,12 +17,18 @@ def admit(found: Probe, settings: TranscoderSettings) -> None:
         raise _no("it has neither picture nor sound", "invalid-media")
     if found.streams > settings.max_streams:
         raise _no(f"it has {found.streams} streams; {settings.max_streams} are allowed", "too-large")
-    if found.duration is not None and found.duration > settings.max_duration:
-        raise _no(f"it lasts {found.duration / 3600:.1f} hours; {settings.max_duration / 3600:g} are allowed", "too-large")
+    if found.duration is not None:
+        admit_length(found.duration, settings)
     if found.video is not None:
         _admit_video(found.video, settings)
     if found.audio is not None and found.audio.channels > MAX_CHANNELS:
         raise _no(f"it has {found.audio.channels} audio channels; {MAX_CHANNELS} are allowed", "too-large")
+
+
+def admit_length(seconds: float, settings: TranscoderSettings) -> None:
+    """Raise PermanentError for too long a source: by what its container says, and again by what its packets say."""
+    if seconds > settings.max_duration:
+        raise _no(f"it lasts {seconds / 3600:.1f} hours; {settings.max_duration / 3600:g} are allowed", "too-large")
 
 
 def _admit_video(video: Video, settings: TranscoderSettings) -> None:

@@ -71,7 +71,8 @@ def cut(timeline: Timeline, frames: range, seconds: float, *, start: float, cont
     """The parts, in order. `start` is where the file begins on the stream's clock."""
     keys = grid(timeline, frames)
     whole = float(timeline.seconds(frames.stop) - timeline.seconds(frames.start))
-    starts = _starts(timeline, keys, max(round(whole / seconds), 1), whole)
+    # No more of them than keyframes: a hostile file's two frames may lie a million years apart.
+    starts = _starts(timeline, keys, min(max(round(whole / seconds), 1), len(keys)), whole)
     bounds = [*starts, frames.stop]
     return tuple(
         Part(

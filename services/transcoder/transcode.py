@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from services.transcoder import disk, document
-from services.transcoder.admit import admit
+from services.transcoder.admit import admit, admit_length
 from services.transcoder.binary import Tools
 from services.transcoder.conclude import Effort, ask, conclude
 from services.transcoder.draw import draw
@@ -117,6 +117,8 @@ def _plan(command: Transcode, bench: Bench, path: Path) -> Plan:
             if found.video is not None and moving
             else None
         )
+        if timeline is not None:
+            admit_length(float(timeline.seconds(len(timeline.times))), bench.settings)
     return make(command, found, timeline, bench.settings, threads(bench.settings))
 
 
