@@ -186,6 +186,7 @@ class LedgerHistories(RuleBasedStateMachine):
     @rule()
     def fall_silent(self) -> None:
         """The lease runs out, and the reconciler looks: a walk of single steps finds this too rarely."""
+        self.claim()
         self.now += LEASE + 1
         self.reconcile()
 
