@@ -30,7 +30,7 @@ LATER = frozenset({408, 425, 429})
 """Refusals that ask to come again; all of 5xx do too."""
 PORTS = {"https": 443, "http": 80}
 FRUITFUL = 1 << 20
-"""Bytes that a connection must have brought for its end not to count against `resumes`."""
+"""Bytes that a connection must have brought, no slower than is allowed, for its end not to count against `resumes`."""
 LEFT_ALONE = "/%:=&?~#+!$,;'@()*[]"
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -96,11 +96,12 @@ def fetch(url: str, target: Path, rules: FetchRules, *, checkpoint: Checkpoint, 
     """
     part, fruitless = Partial(target), 0
     while True:
-        before, begun = part.done, part.resumable
+        before, begun, since = part.done, part.resumable, time.monotonic()
         try:
             return _follow(url, part, rules, checkpoint, progress)
         except TransientError:
-            fruitless += part.done - before < FRUITFUL  # never taken back: two answers in turn could go on for ever
+            enough = max(FRUITFUL, rules.slowest * (time.monotonic() - since))
+            fruitless += part.done - before < enough  # never taken back: two answers in turn could go on for ever
             if not (part.resumable or begun) or fruitless > rules.resumes:
                 raise
             _pause(2.0 ** max(fruitless - 1, 0) * rules.pause_seconds, checkpoint)
