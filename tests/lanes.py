@@ -5,6 +5,7 @@ what could not run here and why: a skipped test is not a passed one.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,10 @@ from xml.etree import ElementTree as ET
 HERE = Path(__file__).resolve().parent
 LANES = ("unit", "contract", "integration", "players", "conformance", "e2e")
 """Chaos is none: it has no verdicts but figures (`python -m tests.chaos`)."""
-ALONE = "pytestmark = pytest.mark.serial"
+ALONE = re.compile(r"^pytestmark = \[?pytest\.mark\.serial\b", re.MULTILINE)
 """How a test file says that all its tests are."""
+MARKED = re.compile(r"^(?:@|pytestmark = \[?)pytest\.mark\.serial\b", re.MULTILINE)
+"""How a test file says that all or some of its tests are; the word alone is in many, and a run that selects none costs its collection."""
 NO_TESTS = 5
 """pytest's exit status where it found nothing to run."""
 
@@ -52,10 +55,10 @@ class Outcome:
 def runs(folder: Path, jobs: int) -> Iterator[list[str]]:
     """Pytest's arguments for each run of a lane."""
     together = ["-n", str(jobs)] if jobs > 1 else []
-    if not any("serial" in test.read_text() for test in folder.rglob("*.py")):
+    if not any(MARKED.search(test.read_text()) for test in folder.rglob("test_*.py")):
         yield together
         return
-    if not all(ALONE in test.read_text() for test in folder.rglob("test_*.py")):
+    if not all(ALONE.search(test.read_text()) for test in folder.rglob("test_*.py")):
         yield [*together, "-m", "not serial"]
     yield ["-m", "serial"]
 
