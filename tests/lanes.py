@@ -56,7 +56,7 @@ def runs(folder: Path, jobs: int) -> Iterator[list[str]]:
     """Pytest's arguments for each run of a lane."""
     together = ["-n", str(jobs)] if jobs > 1 else []
     if not any(MARKED.search(test.read_text()) for test in folder.rglob("test_*.py")):
-        yield together
+        yield [*together, "--dist", "worksteal"] if together else []  # tests of a moment each: nobody idles at the end
         return
     if not all(ALONE.search(test.read_text()) for test in folder.rglob("test_*.py")):
         yield [*together, "-m", "not serial"]

@@ -38,7 +38,7 @@ def test_crashed_run_fails_the_lane(tmp_path: Path) -> None:
 def test_serial_tests_run_alone(tmp_path: Path) -> None:
     """A folder with serial tests is run twice: in parallel without them, then them alone. The word alone is no mark."""
     (tmp_path / "test_light.py").write_text("# serialised")
-    assert list(runs(tmp_path, 2)) == [["-n", "2"]]
+    assert list(runs(tmp_path, 2)) == [["-n", "2", "--dist", "worksteal"]]
     (tmp_path / "test_heavy.py").write_text("@pytest.mark.serial")
 
     assert list(runs(tmp_path, 2)) == [["-n", "2", "-m", "not serial"], ["-m", "serial"]]
