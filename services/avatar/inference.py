@@ -4,7 +4,6 @@ LiteRT (`ai-edge-litert`) runs them: 0.4 s and 25 MB to import, 5 to 15 ms a mod
 on x86-64 and ARM. It is imported here and only when a photo comes (or by `warm_up`).
 """
 
-import hashlib
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.avatar.settings import settings
-from shared.errors import SettingsError
+from services.avatar.weights import reviewed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,12 +55,7 @@ def load_model(name: str, folder: Path = FOLDER) -> Model:
     Raises:
         SettingsError: the file is missing or is not the one whose digest is written here.
     """
-    path = folder / name
-    if not path.is_file():
-        raise SettingsError(f"The model {name} is missing; the image or checkout is incomplete.")
-    weights = path.read_bytes()
-    if hashlib.sha256(weights).hexdigest() != SHA256[name]:
-        raise SettingsError(f"The model {name} is not the file that was reviewed: its SHA-256 differs. Restore it from the release.")
+    weights = reviewed(folder / name, SHA256[name])
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - heavy; never in the worker's parent
 
     interpreter = Interpreter(model_content=weights, num_threads=settings().model_threads)

@@ -4,13 +4,12 @@ onnxruntime survives a fork, but is imported here and only in a pool child, like
 would keep a painting's 400 MB for ever.
 """
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from services.avatar.settings import settings
-from shared.errors import SettingsError
+from services.avatar.weights import reviewed
 
 FOLDER = Path(__file__).parent / "models"
 MULTISTYLE: Final = "multistyle26.onnx"
@@ -31,12 +30,7 @@ def network(name: str, folder: Path = FOLDER) -> Any:
     Raises:
         SettingsError: the file is missing or is not the one whose digest is written here.
     """
-    path = folder / name
-    if not path.is_file():
-        raise SettingsError(f"The model {name} is missing; the image or checkout is incomplete.")
-    weights = path.read_bytes()
-    if hashlib.sha256(weights).hexdigest() != SHA256[name]:
-        raise SettingsError(f"The model {name} is not the file that was reviewed: its SHA-256 differs. Restore it from the release.")
+    weights = reviewed(folder / name, SHA256[name])
     import onnxruntime  # noqa: PLC0415 - heavy; never in the worker's parent
 
     options = onnxruntime.SessionOptions()

@@ -65,8 +65,8 @@ def test_too_many_bad_frames_have_a_status_of_their_own() -> None:
 def test_quotes_name_no_folder_and_no_address() -> None:
     """Users see the lines; where our files lie is our business."""
     lines = [
-        "[in#0 @ 0x55cf] [error] Error opening input: /srv/data/cf/work/x/source: Permission denied",
-        "[in#0 @ 0x55cf] [error] Error opening input: /srv/data/cf/work/x/source: Permission denied",
+        "[in#0 @ 0x55cf] [error] Error opening input: /srv/data/cf/job/x/source: Permission denied",
+        "[in#0 @ 0x55cf] [error] Error opening input: /srv/data/cf/job/x/source: Permission denied",
         "[error] Conversion failed!",
         "[warning] deprecated",
     ]
@@ -76,7 +76,7 @@ def test_quotes_name_no_folder_and_no_address() -> None:
 
 def test_the_program_s_lines_are_a_field_of_their_own() -> None:
     """Without addresses and folders, three at most, noise left out."""
-    words = [f"[mov @ 0x5{number}] [error] /tmp/work/source: fault {number}" for number in range(5)]
+    words = [f"[mov @ 0x5{number}] [error] /tmp/job/source: fault {number}" for number in range(5)]
     error = failed("[error] Invalid data found when processing input", *words, "Conversion failed!")
 
     assert error.said == ("Invalid data found when processing input", "source: fault 0", "source: fault 1")
