@@ -110,6 +110,8 @@ class Job(Protocol):
     epoch: int
     priority: Priority
     labels: dict[str, str]
+    waited: float
+    """Seconds for which this attempt was ready and no worker took it: since its acceptance, its time (a retry's, `run_at`), its rescue."""
 
     @property
     def workdir(self) -> Path:

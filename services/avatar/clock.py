@@ -23,6 +23,10 @@ class Clock:
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - started
 
+    def note(self, name: str, seconds: float) -> None:
+        """Add what somebody else measured."""
+        self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+
     def milliseconds(self) -> dict[str, float]:
         """The sums in milliseconds, to a tenth, in the order in which the stages were first entered."""
         return {name: round(seconds * 1000, 1) for name, seconds in self._seconds.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.avatar import illustrated, lookalike, portrait, prompt
 from services.avatar.drafts import Commission, EngineName
-from services.avatar.wishes import tables
+from services.avatar.loading import ready
 from services.avatar.workshop import Load, Workshop
 from shared.contracts.avatar import GenerateAvatar
 
@@ -24,7 +24,12 @@ class Engine:
 
 
 ENGINES: Sequence[Engine] = (
-    Engine("lookalike", lambda command: command.photo is not None and command.style in lookalike.LOOKALIKES, tables, lookalike.commission),
+    Engine(
+        "lookalike",
+        lambda command: command.photo is not None and command.style in lookalike.LOOKALIKES,
+        lookalike.load,
+        lookalike.commission,
+    ),
     Engine("portrait", lambda command: command.photo is not None, portrait.load, portrait.commission),
     Engine("prompt", lambda command: command.prompt is not None, prompt.load, prompt.commission),
     Engine("illustrated", lambda command: command.seed is not None, illustrated.load, illustrated.commission),
@@ -38,4 +43,6 @@ def plan(command: GenerateAvatar, workshop: Workshop) -> Commission:
         PermanentError: the command cannot be drawn as it was asked for.
     """
     engine = next(engine for engine in ENGINES if engine.takes(command))
+    with workshop.clock.stage("load"):
+        ready(engine.load)
     return engine.commission(command, workshop)

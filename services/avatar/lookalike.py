@@ -12,7 +12,7 @@ from services.avatar.faces import find_face
 from services.avatar.illustrated import checked, derived_seed, illustrate
 from services.avatar.likeness import Likeness, measure_likeness
 from services.avatar.matte import cut_out
-from services.avatar.photos import decoded, face_box
+from services.avatar.photos import decoded, face_box, load_eyes
 from services.avatar.styles import LoadedStyle, load_style
 from services.avatar.wishes import options_for, tables
 from services.avatar.workshop import Workshop
@@ -22,6 +22,17 @@ from shared.errors import PermanentError
 LOOKALIKES: Final = ("adventurer", "avataaars", "big-smile", "micah", "open-peeps", "personas", "toon-head", "voxel-art")
 """The styles that draw people and have a colour for the skin."""
 _EDGE = 256
+
+
+def load() -> None:
+    """What measures a photo, the tables, and the first style's libraries.
+
+    Raises:
+        SettingsError: a model file is missing or was changed.
+    """
+    load_eyes()
+    tables()
+    load_style(LOOKALIKES[0])
 
 
 def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:

@@ -1,10 +1,32 @@
 """The uploads of a command as pixels, and where a face is in the file that the user has."""
 
-from services.avatar.content import check_content
+from functools import cache
+
+from services.avatar.content import check_content, classifier
 from services.avatar.decode import Limits, Photo, decode
-from services.avatar.faces import Face
+from services.avatar.faces import Face, models
+from services.avatar.inference import load_model
+from services.avatar.matte import SEGMENTATION
+from services.avatar.settings import settings
 from services.avatar.workshop import Workshop
 from shared.contracts.avatar import FaceBox
+
+
+@cache
+def load_eyes() -> None:
+    """The decoders, and the models that look at photos, each run once.
+
+    Raises:
+        SettingsError: a model file is missing or was changed.
+    """
+    import numpy as np  # noqa: PLC0415 - heavy; never in the worker's parent
+    import pi_heif  # noqa: F401, PLC0415 - imported for the import's sake, here and in the next line
+    from PIL import Image, ImageCms, ImageOps  # noqa: F401, PLC0415
+
+    for model in (*models(), load_model(SEGMENTATION)):
+        model.run(np.zeros((model.edge, model.edge, 3), dtype=np.float32))
+    if settings().content_threshold is not None:
+        classifier()
 
 
 def decoded(upload: str | None, pointer: str, workshop: Workshop) -> Photo:
@@ -13,11 +35,11 @@ def decoded(upload: str | None, pointer: str, workshop: Workshop) -> Photo:
     Raises:
         PermanentError: the file is refused (see `decode`), or what it shows (see `check_content`).
     """
-    settings = workshop.settings
+    chosen = workshop.settings
     with workshop.clock.stage("decode"):
-        limits = Limits(settings.max_photo_bytes, settings.max_photo_pixels, settings.working_edge)
+        limits = Limits(chosen.max_photo_bytes, chosen.max_photo_pixels, chosen.working_edge)
         photo = decode(workshop.files[str(upload)], limits, pointer)
-    if settings.content_threshold is not None:
+    if chosen.content_threshold is not None:
         with workshop.clock.stage("policy"):
             check_content(photo.pixels, pointer)
     return photo

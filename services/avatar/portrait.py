@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 
 from services.avatar import painting
 from services.avatar.clock import Clock
-from services.avatar.content import classifier
 from services.avatar.crop import frame
 from services.avatar.decode import Photo
 from services.avatar.drafts import Commission, Draft
-from services.avatar.faces import Face, find_face, models
-from services.avatar.inference import load_model
+from services.avatar.faces import Face, find_face
 from services.avatar.lookalike import LOOKALIKES
 from services.avatar.manners import PAINTING, PORTRAIT_NAMES, Manner, manners, resolved
-from services.avatar.matte import SEGMENTATION, cut_out, outline
+from services.avatar.matte import cut_out, outline
 from services.avatar.networks import MULTISTYLE, network
-from services.avatar.photos import decoded, face_box
+from services.avatar.photos import decoded, face_box, load_eyes
 from services.avatar.pictures import PrintedPicture
 from services.avatar.prints import FLAT, PRINTS, SOFT_EDGED, Subject, lay
-from services.avatar.settings import settings
 from services.avatar.styles import Rights, require_style
 from services.avatar.tone import measure
 from services.avatar.tracing import trace
@@ -43,20 +40,13 @@ _TRACED_EDGE = 768
 
 
 def load() -> None:
-    """The models, each run once, the decoders, and the painting network (the one for any picture is loaded when it is asked for).
+    """What measures a photo, and the painting network (the one for any picture is loaded when it is asked for).
 
     Raises:
         SettingsError: a model file is missing or was changed.
     """
-    import numpy as np  # noqa: PLC0415 - heavy; never in the worker's parent
-    import pi_heif  # noqa: F401, PLC0415 - imported for the import's sake, here and in the next line
-    from PIL import Image, ImageCms, ImageOps  # noqa: F401, PLC0415
-
-    for model in (*models(), load_model(SEGMENTATION)):
-        model.run(np.zeros((model.edge, model.edge, 3), dtype=np.float32))
+    load_eyes()
     network(MULTISTYLE)
-    if settings().content_threshold is not None:
-        classifier()
 
 
 def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:

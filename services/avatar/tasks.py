@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from services.avatar.clock import Clock
 from services.avatar.engines import plan
 from services.avatar.raster import MEDIA_TYPES
 from services.avatar.settings import settings
@@ -28,12 +29,15 @@ def generate(command: GenerateAvatar, job: Job) -> AvatarResult:
     shelf = Shelf(chosen.home / "cache" / "avatar", chosen.cache_bytes, chosen.cache_hours * 3600)
     with ExitStack() as opened:
         digest = digest_of(command, _uploads(command, job, opened), job.tenant)
-        entry = opened.enter_context(shelf.place(digest, job.checkpoint))
+        clock = _clock(job)
+        with clock.stage("wait"):
+            entry = opened.enter_context(shelf.place(digest, job.checkpoint))
         if (kept := shelf.take(entry)) is not None:
-            for variant in kept.variants:
-                for output in variant.outputs:
-                    job.publish(output.artifact, entry / output.artifact, MEDIA_TYPES[output.format], at_once=True)
-            return kept.model_copy(update={"cached": True})
+            with clock.stage("publish"):
+                for variant in kept.variants:
+                    for output in variant.outputs:
+                        job.publish(output.artifact, entry / output.artifact, MEDIA_TYPES[output.format], at_once=True)
+            return kept.model_copy(update={"cached": True, "timings_ms": clock.milliseconds()})
         made: dict[str, bytes] = {}
         result = make(command, job, made)
         shelf.put(entry, result, made)
@@ -48,7 +52,7 @@ def make(command: GenerateAvatar, job: Job, made: dict[str, bytes] | None = None
     """
     job.progress(0.0, "prepare")
     with ExitStack() as opened:
-        workshop = Workshop(settings(), files=_uploads(command, job, opened), progress=job.progress, checkpoint=job.checkpoint)
+        workshop = Workshop(settings(), _clock(job), files=_uploads(command, job, opened), progress=job.progress, checkpoint=job.checkpoint)
         commission = plan(command, workshop)
 
     def publish(name: str, data: bytes, media_type: str) -> None:
@@ -65,6 +69,13 @@ def make(command: GenerateAvatar, job: Job, made: dict[str, bytes] | None = None
         progress=job.progress,
         checkpoint=job.checkpoint,
     )
+
+
+def _clock(job: Job) -> Clock:
+    """A clock that knows what the job has waited for a worker."""
+    clock = Clock()
+    clock.note("queue", job.waited)
+    return clock
 
 
 def _uploads(command: GenerateAvatar, job: Job, opened: ExitStack) -> dict[str, Path]:

@@ -5,6 +5,7 @@ import time
 import structlog
 
 from services.avatar.engines import ENGINES
+from services.avatar.loading import ready
 
 log = structlog.get_logger()
 
@@ -17,5 +18,5 @@ def warm_up() -> None:
     """
     for engine in ENGINES:
         started = time.perf_counter()
-        engine.load()
+        ready(engine.load)
         log.info("engine_loaded", engine=engine.name, seconds=round(time.perf_counter() - started, 3))

@@ -72,7 +72,8 @@ class AvatarResult(Result):
 
     `cached`: the same was drawn before and lay ready. `suggested` is what a look-alike took from the photo: `skin`, `hair`,
     `hair_length`, `mouth`. Of a prompt's words, `ignored` means nothing here, and `unsupported` was understood but shows in none of the
-    pictures.
+    pictures. `timings_ms`: `queue` is from when the job was ready (accepted, its `run_at`, a retry's time) to its claim, `load` what it
+    waited for models (none in a warm process), `wait` for another job that drew the same; then each stage.
     """
 
     engine: Literal["illustrated", "prompt", "portrait", "lookalike"]

@@ -41,6 +41,7 @@ class JobHandle:
         self.epoch = record.number("epoch")
         self.priority = _priority(record.text("queue"))
         self.labels: dict[str, str] = record.json("labels") or {}
+        self.waited = record.number("waited") / 1000
         self._workdir = workdir
         self.artifacts: list[Artifact] = list(record.artifacts)  # of a parent, what it published before it fanned out
         self._runtime = runtime

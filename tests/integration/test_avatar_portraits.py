@@ -51,7 +51,7 @@ def test_face_is_found_and_printed(tmp_path: Path) -> None:
     assert ("portrait", "poster", "ember") == (result.engine, result.variants[0].style, result.variants[0].options["palette"])
     assert rgb(palette.ground) == tuple(picture[2, 2])
     assert flat > 0.75
-    assert {"decode", "detect", "crop", "matte", "tone", "draw", "encode", "publish"} == set(result.timings_ms)
+    assert {"queue", "load", "decode", "detect", "crop", "matte", "tone", "draw", "encode", "publish"} == set(result.timings_ms)
 
 
 @pytest.mark.parametrize("style", PRINT_NAMES)

@@ -35,7 +35,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_the_second_time_it_lies_ready(tmp_path: Path, drawn: list[str]) -> None:
     """The same files and result, shown at once, nothing drawn; priority and labels make no difference."""
-    first, second = AvatarJob(tmp_path), AvatarJob(tmp_path)
+    first, second = AvatarJob(tmp_path), AvatarJob(tmp_path, waited=0.25)
     made = tasks.generate(SEED, first)
     again = tasks.generate(SEED.model_copy(update={"options": Options(labels={"a": "b"})}), second)
 
@@ -44,6 +44,7 @@ def test_the_second_time_it_lies_ready(tmp_path: Path, drawn: list[str]) -> None
     assert list(second.published) == second.shown
     assert (False, True) == (made.cached, again.cached)
     assert made.variants == again.variants
+    assert (250.0, {"queue", "wait", "publish"}) == (again.timings_ms["queue"], set(again.timings_ms))  # its own, not the first one's
 
 
 @pytest.mark.parametrize("change", [{"size": 33}, {"seed": "bob"}, {"background": "#ffffff"}, {"style": "shapes"}])

@@ -34,6 +34,7 @@ class NoEffects:
     """For fake jobs whose service has none: the part of `shared.job.Job` that it never uses."""
 
     priority: Priority = "normal"
+    waited: float = 0.0
 
     def outranked(self) -> bool:
         """Nobody waits."""

@@ -39,6 +39,7 @@ class FakeJob:
     attempt: int = 1
     epoch: int = 1
     priority: Priority = "normal"
+    waited: float = 0.0
     journal: Effects | None = None
     """None: one in memory that outlives the attempt, as the ledger's does."""
     labels: dict[str, str] = field(default_factory=dict)

@@ -89,14 +89,16 @@ elseif not resumed then
   count('duplicate_dropped')
   return {'taken', r.state}
 end
+-- How long it was ready and nobody took it: since its acceptance, its time (a retry's, `run_at`), its rescue or its waking.
+local waited = math.max(0, NOW - (tonumber(redis.call('ZSCORE', P .. 'ready:' .. r.queue, id)) or NOW))
 unready(r)
 redis.call('ZREM', P .. 'due', id)
 redis.call('ZREM', P .. 'deadlines', id)
 move(r, 'running')
 set(r, 'token', r.token + 1, 'worker', worker, 'pid', pid, 'lease', NOW + lease, 'nonce', nonce, 'wait', '', 'last', '',
-  'attempt', resumed and r.attempt or r.attempt + 1, 'attempt_started', resumed and r.attempt_started or NOW, 'started', r.started == 0 and NOW or r.started)
+  'waited', waited, 'attempt', resumed and r.attempt or r.attempt + 1, 'attempt_started', resumed and r.attempt_started or NOW, 'started', r.started == 0 and NOW or r.started)
 if not resumed then
-  emit(r, 'started', cjson.encode({attempt = r.attempt, epoch = r.epoch, worker = worker}))
+  emit(r, 'started', cjson.encode({attempt = r.attempt, epoch = r.epoch, worker = worker, waited_ms = waited}))
 end
 redis.call('ZADD', P .. 'leases', int(NOW + lease), id)
 redis.call('HSET', P .. 'owned:' .. worker, id, pid)

@@ -72,7 +72,7 @@ terminate = function(r, state, data)
   move(r, state)
   alive(r, -1)
   set(r, 'finished', NOW, 'wait', '', 'run_at', '')
-  redis.call('HDEL', job_key(r.id), 'bell', 'nonce', 'attempt_started', 'pinged', 'told')
+  redis.call('HDEL', job_key(r.id), 'bell', 'nonce', 'attempt_started', 'waited', 'pinged', 'told')
   if r.parent == '' then redis.call('HDEL', job_key(r.id), 'frac', 'shown', 'wsum', 'fanned', 'base') end -- a child's count in its parent's progress
   if r.unique ~= '' then
     if redis.call('GET', r.unique) == r.id then redis.call('DEL', r.unique) end
