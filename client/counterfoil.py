@@ -13,6 +13,7 @@ from client.errors import JobFailedError
 from client.models import Event, Job, JobArtifact, Service, Trace
 from client.operating import DeadLetters, Keys
 from client.pages import items, listed
+from client.suppressions import Suppressions
 from client.transport import Transport
 from shared.contracts.base import Command
 from shared.contracts.options import Options
@@ -38,6 +39,7 @@ class Counterfoil:
         self.transport = Transport(base_url, api_key, transport=transport, **settings)
         self.dead_letters = DeadLetters(self.transport)
         self.keys = Keys(self.transport)
+        self.suppressions = Suppressions(self.transport)
 
     def __enter__(self) -> Self:
         return self

@@ -136,6 +136,16 @@ class ApiKey(Model):
     last_used_on: str | None = None
 
 
+class SuppressedAddress(Model):
+    """An address that is not mailed: why, since when, and the mailing (a job's id) that it came from."""
+
+    address: str
+    reason: str
+    at: datetime | None = None
+    mailing: str | None = None
+    note: str | None = None
+
+
 class Queue(Model):
     """One queue of a service; `oldest_age` is in seconds, 0 where nothing waits; `canary_age`: since any worker took anything from it."""
 

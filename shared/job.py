@@ -101,6 +101,19 @@ class Effects(Protocol):
         """
 
 
+class Register(Protocol):
+    """A tenant's lasting facts by key, apart from any job (see `shared.ledger.registers`). Waits out a ledger that is being restarted."""
+
+    def find(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """What it has of these keys, in one round trip; JSON values."""
+
+    def keep(self, facts: Mapping[str, Any]) -> int:
+        """Add facts, in one round trip; how many were new. What is there stays as it is."""
+
+    def remove(self, keys: Sequence[str]) -> int:
+        """Forget these keys; how many there were."""
+
+
 class Job(Protocol):
     """One attempt at one job, seen by its handler."""
 
@@ -163,3 +176,6 @@ class Job(Protocol):
 
     def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
         """What a child that did not succeed noted in its journal (it is gone where the child succeeded)."""
+
+    def register(self, name: str, *, tenant: str | None = None) -> Register:
+        """The service's register of this name, of the job's tenant; another's only for upkeep, which belongs to nobody."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import httpx
 from pydantic import ValidationError
 
-from client.cli import doctor, home, jobs, operating, submitting
+from client.cli import doctor, home, jobs, operating, submitting, suppressing
 from client.cli.session import INTERRUPTED, REFUSED, UNREACHABLE, UNSUCCESSFUL, USAGE, Connect, Session, connect
 from client.errors import ApiError, ClientError, IntegrityError, JobFailedError, UnreachableError, WaitTimeoutError
 
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         parents=[shared],
     )
     commands = root.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for module in (submitting, jobs, operating, doctor, home):
+    for module in (submitting, jobs, operating, suppressing, doctor, home):
         module.register(commands, shared)
     return root
 

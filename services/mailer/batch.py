@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -15,14 +16,14 @@ from services.mailer.pacing import Pace
 from services.mailer.pool import pool_of
 from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
-from shared.contracts.mailer import BatchResult, Recipient, SendBatch
+from services.mailer.suppression import GROUP, Lookout
+from shared.contracts.mailer import SUPPRESSIONS, BatchResult, Recipient, SendBatch
 from shared.errors import JobPostponed, PermanentError
 from shared.job import Job
 
 log = structlog.get_logger()
 
 LOST_ANSWER = "offered in an earlier attempt that ended before the server's answer; not sent again"
-CHECK_EVERY = 200
 OPEN = Entry(None)
 
 
@@ -35,6 +36,7 @@ class Batch:
     writer: Writer
     out: fates.FateFiles
     settings: MailerSettings
+    lookout: Lookout
     done: int = 0
 
     def send(self, lines: Iterator[bytes], sender: str) -> None:
@@ -63,16 +65,23 @@ class Batch:
     def rehearse(self, lines: Iterator[bytes]) -> None:
         """The dry run: write every mail, send none."""
         for recipient, key, address in self._recipients(lines):
-            message = self._written(recipient, key, address)
+            message = None if self._suppressed(recipient, key, address) else self._written(recipient, key, address)
             if message is not None:
                 self._take_down(recipient.email, "rendered", f"{len(message)} bytes", key, time.time())
 
     def _recipients(self, lines: Iterator[bytes]) -> Iterator[tuple[Recipient, str, str]]:
-        for number, line in enumerate(lines):
-            if number % CHECK_EVERY == 0:
-                self.job.checkpoint()
-            recipient = Recipient.model_validate_json(line)
-            yield (recipient, *self.writer.key(recipient))
+        while group := [Recipient.model_validate_json(line) for line in islice(lines, GROUP)]:
+            self.job.checkpoint()
+            known = [(recipient, *self.writer.key(recipient)) for recipient in group]
+            self.lookout.expect(address for _, _, address in known)
+            yield from known
+
+    def _suppressed(self, recipient: Recipient, key: str, address: str) -> bool:
+        """Is this one not to be mailed? The last thing that is asked before a mail goes out; who is not is taken down."""
+        why = self.lookout.why(address)
+        if why:
+            self._take_down(recipient.email, "suppressed", why, key, time.time())
+        return bool(why)
 
     def _mails(self, lines: Iterator[bytes], journal: Journal, work: Sender) -> Iterator[Mail]:
         soon = time.time() + WORTH_WAITING
@@ -85,7 +94,7 @@ class Batch:
             if before.due > soon:
                 work.set_aside(before.due)
                 continue
-            message = self._written(recipient, key, address)
+            message = None if self._suppressed(recipient, key, address) else self._written(recipient, key, address)
             if message is not None:
                 resent = again or before.resent
                 since = before.at if before.tries else 0.0
@@ -119,7 +128,8 @@ def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchR
     started = time.monotonic()
     content, writer = open_content(command.content, command.mailing, job)
     with fates.FateFiles(job.workdir) as out, job.open(command.recipients) as recipients:
-        batch = Batch(command, job, writer, out, settings)
+        lookout = Lookout(job.register(SUPPRESSIONS), transactional=command.transactional)
+        batch = Batch(command, job, writer, out, settings, lookout)
         _run(batch, recipients, content.sender.email)
     counts = {name: out.counts[name] for name in (*fates.STATES, "resent")}
     log.info("mail_batch_finished", number=command.number, seconds=round(time.monotonic() - started, 3), **counts)

@@ -12,7 +12,6 @@ from contextlib import ExitStack, closing
 import structlog
 
 from services.mailer import fates
-from services.mailer.addresses import normalise
 from services.mailer.batch import LOST_ANSWER
 from services.mailer.journal import Entry, entries
 from services.mailer.mime import message_key
@@ -22,6 +21,7 @@ from shared.contracts.base import Blob
 from shared.contracts.mailer import BatchResult, MailingResult, SendMailing
 from shared.errors import PermanentError
 from shared.job import ChildResult, Job
+from shared.mailboxes import normalise
 
 log = structlog.get_logger()
 

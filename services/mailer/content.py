@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.mailer import headers, mime
-from services.mailer.addresses import BadAddressError, normalise
 from services.mailer.plaintext import from_html, tidied
 from services.mailer.templates import MailTemplate, TemplateInvalidError, renderer
 from shared.contracts.base import Blob, Message
 from shared.contracts.mailer import Address, Recipient, SendMailing
 from shared.errors import PermanentError
 from shared.job import Job
+from shared.mailboxes import BadAddressError, normalise
 
 
 class AttachedFile(Message):

@@ -177,6 +177,7 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
                     dry_run=command.dry_run,
                     rate_per_second=command.rate_per_second,
                     on_unknown=command.on_unknown or ("resend" if job.priority == "high" else "skip"),
+                    transactional=command.transactional,
                     planned_at=started,
                     rejected_rows=rejected,
                     rejected=rejected_file,

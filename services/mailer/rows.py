@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
-from services.mailer.addresses import BadAddressError, normalise
 from shared.contracts.mailer import Recipient
 from shared.errors import PermanentError
+from shared.mailboxes import BadAddressError, normalise
 
 MAX_LINE = 1_000_000
 POINTER = "/recipients"

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from shared.contracts.base import Blob, Command, Result, UploadId
+from shared.contracts.base import Blob, Command, Message, Result, UploadId
 from shared.contracts.registry import Contract
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
@@ -23,6 +23,20 @@ RESERVED_HEADERS = frozenset(
      "mime-version", "content-type", "content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post",
      "dkim-signature"}
 )  # fmt: skip
+
+
+SuppressionReason = Literal["unsubscribed", "hard-bounce", "complaint", "manual"]
+SUPPRESSIONS = "suppressions"
+"""The register of those whom a tenant does not mail: folded address → `Suppression` as JSON."""
+
+
+class Suppression(Message):
+    """Why an address is not mailed, and since when (Unix ms); `mailing` is the job that it came from, `note` is for people."""
+
+    reason: SuppressionReason
+    at: int
+    mailing: str = ""
+    note: str = ""
 
 
 class Address(Result):
@@ -57,6 +71,8 @@ class MailingResult(Result):
     """Offered to the server, but the answer was lost: they may or may not have it, and are not mailed again."""
     resent: int = 0
     """Of the sent: sent again after an attempt whose answer was lost, so that they may have two."""
+    suppressed: int = 0
+    """On the tenant's suppression list: not mailed."""
     rendered: int = 0
     """In a dry run: rendered without an error, sent to nobody."""
     rejected_rows: int = 0
@@ -96,6 +112,8 @@ class SendMailing(Command):
     dry_run: bool = False
     on_unknown: OnUnknown | None = None
     """None: resend where the job's priority is high, else skip."""
+    transactional: bool = False
+    """What its recipient asked for (a password reset): goes to those who unsubscribed, too, but to nobody who bounced or complained."""
 
     @model_validator(mode="after")
     def _has_a_body(self) -> "SendMailing":
@@ -121,6 +139,7 @@ class BatchResult(Result):
     failed: int
     unknown: int = 0
     resent: int = 0
+    suppressed: int = 0
     rendered: int = 0
     planned_at: float = 0.0
     rejected_rows: int = 0
@@ -149,6 +168,7 @@ class SendBatch(Command):
     rejected_rows: int = 0
     rejected: Blob | None = None
     on_unknown: OnUnknown = "skip"
+    transactional: bool = False
 
 
 class SweepMailer(Sweep):

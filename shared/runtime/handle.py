@@ -14,10 +14,11 @@ from shared.contracts.base import Artifact, Blob
 from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
-from shared.job import ChildResult, Effects, Once
+from shared.job import ChildResult, Effects, Once, Register
 from shared.ledger import calls, effects, precedence, showing
 from shared.ledger.record import JobRecord
 from shared.runtime import guard, journal
+from shared.runtime.lasting import LedgerRegister
 from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
 from shared.storage import job_folder, safe_key
@@ -164,6 +165,10 @@ class JobHandle:
         """A side effect that no later run repeats once it is done (see `shared.job.Job.once`)."""
         fresh = self._runtime.service.policy.lease / 3  # renewed twice a second: at the moment of asking, nearly all of it was left
         return journal.once(lambda call: patiently(self._runtime, call), self.id, self._record.token, key, fresh=fresh)
+
+    def register(self, name: str, *, tenant: str | None = None) -> Register:
+        """A register of the service (see `shared.job.Register`)."""
+        return LedgerRegister(lambda call: patiently(self._runtime, call), tenant or self.tenant, name)
 
     def _key(self, *parts: str) -> str:
         return f"{job_folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])

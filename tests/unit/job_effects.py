@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared.contracts.options import Priority
-from shared.job import ChildResult, Note, Once
+from shared.job import ChildResult, Note, Once, Register
 
 
 @dataclass
@@ -30,6 +31,30 @@ class FakeEffects:
                 self.kept[note.key] = Once("unknown", note.value) if note.word == "begin" else Once(note.word, note.value)
 
 
+@dataclass
+class FakeRegister:
+    """Implements `shared.job.Register` on a dict."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    looks: list[list[str]] = field(default_factory=list)
+    """What was asked for, look by look."""
+
+    def find(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """What is known."""
+        self.looks.append(list(keys))
+        return {key: self.facts[key] for key in keys if key in self.facts}
+
+    def keep(self, facts: Mapping[str, Any]) -> int:
+        """Keep what is new."""
+        before = len(self.facts)
+        self.facts = {**facts, **self.facts}
+        return len(self.facts) - before
+
+    def remove(self, keys: Sequence[str]) -> int:
+        """Forget them."""
+        return sum(self.facts.pop(key, None) is not None for key in keys)
+
+
 class NoEffects:
     """For fake jobs whose service has none: the part of `shared.job.Job` that it never uses."""
 
@@ -48,3 +73,8 @@ class NoEffects:
         """Nothing."""
         del child
         return {}
+
+    def register(self, name: str, *, tenant: str | None = None) -> Register:
+        """An empty one."""
+        del name, tenant
+        return FakeRegister()

@@ -18,7 +18,7 @@ from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobError
 from shared.job import ChildResult, Effects, FanOut, Once
-from tests.unit.job_effects import FakeEffects
+from tests.unit.job_effects import FakeEffects, FakeRegister
 
 MAILING = "mailer_01JD00000000000000000000AA"
 
@@ -27,6 +27,13 @@ MAILING = "mailer_01JD00000000000000000000AA"
 def _journal(root: Path, job_id: str) -> FakeEffects:
     del root, job_id
     return FakeEffects()
+
+
+@cache
+def register_of(root: Path, tenant: str, name: str) -> FakeRegister:
+    """A register that all jobs on `root` share, as they share the ledger's."""
+    del root, tenant, name
+    return FakeRegister()
 
 
 @dataclass
@@ -119,6 +126,10 @@ class FakeJob:
     def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
         """What the child noted."""
         return _journal(self.root, child.id).known()
+
+    def register(self, name: str, *, tenant: str | None = None) -> FakeRegister:
+        """One in memory."""
+        return register_of(self.root, tenant or self.tenant, name)
 
     def children(self) -> Sequence[ChildResult] | None:
         """What the test said."""

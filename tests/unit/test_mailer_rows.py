@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from services.mailer.addresses import BadAddressError, normalise
 from services.mailer.planning import plan_mailing, rows
 from services.mailer.rows import Rejected, Row, from_file
 from services.mailer.settings import MailerSettings
 from shared.contracts.mailer import MailingResult, SendBatch
 from shared.errors import PermanentError
+from shared.mailboxes import BadAddressError, normalise
 from tests.unit.mailer_job import FakeJob, mailing, plan
 
 

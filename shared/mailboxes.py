@@ -54,3 +54,11 @@ def normalise(address: str) -> str:
     if len(normal) > MAX_ADDRESS:
         raise BadAddressError(f"the address is longer than {MAX_ADDRESS} characters")
     return normal
+
+
+def folded(address: str) -> str:
+    """What a list of those not to be mailed has for `address`, which `normalise` gave: the local part in lower case, too.
+
+    Hardly a server tells `Ada@` from `ada@`, and whoever unsubscribed as the one did not mean to be mailed as the other.
+    """
+    return address.lower()

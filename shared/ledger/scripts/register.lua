@@ -1,0 +1,25 @@
+-- A tenant's lasting facts by key, apart from any job. The keys are also in an index of their own, in order, to be listed by pages.
+-- ARGV: tenant, register, word, then for 'find' and 'remove' keys, for 'keep' key, value, key, value …
+-- find: the values ('' where there is none), in order. keep: how many are new; what is there stays as it is. remove: how many there were.
+local facts, index, word = P .. 'register:' .. ARGV[3] .. ':' .. ARGV[4], P .. 'registered:' .. ARGV[3] .. ':' .. ARGV[4], ARGV[5]
+if word == 'find' then
+  local found = {}
+  for first = 6, #ARGV, 1000 do -- unpack has its limits
+    local some = redis.call('HMGET', facts, unpack(ARGV, first, math.min(first + 999, #ARGV)))
+    for _, value in ipairs(some) do found[#found + 1] = value or '' end
+  end
+  return found
+end
+local changed = 0
+if word == 'keep' then
+  for i = 6, #ARGV, 2 do
+    changed = changed + redis.call('HSETNX', facts, ARGV[i], ARGV[i + 1])
+    redis.call('ZADD', index, 0, ARGV[i])
+  end
+else
+  for i = 6, #ARGV do
+    changed = changed + redis.call('HDEL', facts, ARGV[i])
+    redis.call('ZREM', index, ARGV[i])
+  end
+end
+return changed

@@ -1,0 +1,28 @@
+"""What outlives every job, as a worker reaches it: the service's registers in its ledger."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from shared.ledger import registers
+from shared.ledger.calls import Call
+
+
+class LedgerRegister:
+    """Implements `shared.job.Register`. `run` waits out a ledger that is being restarted; each call may be repeated."""
+
+    def __init__(self, run: Callable[[Call[Any]], Any], tenant: str, name: str) -> None:
+        self._run = run
+        self._of = tenant, name
+
+    def find(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """What it has of these keys."""
+        found: Mapping[str, Any] = self._run(registers.find(*self._of, keys)) if keys else {}
+        return found
+
+    def keep(self, facts: Mapping[str, Any]) -> int:
+        """Add facts; how many were new."""
+        return int(self._run(registers.keep(*self._of, facts))) if facts else 0
+
+    def remove(self, keys: Sequence[str]) -> int:
+        """Forget these keys."""
+        return int(self._run(registers.remove(*self._of, keys))) if keys else 0
