@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from services.mailer import fates, mime
+from services.mailer import fates
 from services.mailer.content import Writer, open_content
 from services.mailer.journal import Entry, Fate, Journal
 from services.mailer.mails import Mail
@@ -98,7 +98,8 @@ class Batch:
             if message is not None:
                 resent = again or before.resent
                 since = before.at if before.tries else 0.0
-                yield Mail(key, recipient.email, address, mime.dot_stuffed(message), before.tries, since, before.due, before.reply, resent)
+                stuffed = self.writer.skeleton.for_data(message)
+                yield Mail(key, recipient.email, address, stuffed, before.tries, since, before.due, before.reply, resent)
 
     def _written(self, recipient: Recipient, key: str, address: str) -> bytes | None:
         """The message; None where it cannot be written for this recipient, which is taken down as failed."""

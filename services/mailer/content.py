@@ -108,7 +108,7 @@ class Writer:
 
     def write(self, recipient: Recipient, key: str, address: str) -> bytes:
         """The message. Raises `RenderError` and `HeaderError` (both `ValueError`) where it cannot be written for them."""
-        mail = self.template.render(values_of(recipient))
+        mail = self.template.fill(values_of(recipient))
         return self.skeleton.build(address=address, name=recipient.name, key=key, mail=mail)
 
 

@@ -7,31 +7,23 @@ hold `=_`, which can appear in neither encoding (RFC 2045, 6.7), so they need no
 """
 
 import base64
-import binascii
 import hashlib
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import lru_cache
 
 from services.mailer import headers
-from services.mailer.templates import MARK, Rendered
+from services.mailer.pieces import Body, encoded
+from services.mailer.templates import Rendered
+from services.mailer.transfer import CRLF
 
-CRLF = b"\r\n"
 # A header line may have 998 bytes (RFC 5322, 2.1.1), and an address cannot be folded.
 MAX_UNSUBSCRIBE = 900
-MAX_PLAIN_LINE = 900
-SOFT_BREAK = b"=\r\n"
-MAX_QUOTED = 75
-PIECES = 4_096
-"""Pieces of bodies kept encoded: some 2 MB."""
 ALTERNATIVE = b"=_counterfoil_alternative_="
+LAST_DOT = b".\r\n"
 MIXED = b"=_counterfoil_mixed_="
-# binascii encodes a blank at a line's end after it has counted the line, which so may reach 78 bytes; 76 are allowed.
-LATE_BLANK = re.compile(rb"^(.{74,75})(=20|=09)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +40,9 @@ def message_key(mailing: str, address: str) -> str:
     return hashlib.sha256(f"{mailing}\0{address}".encode()).hexdigest()[:32]
 
 
-def encode_body(body: str) -> tuple[bytes, bytes]:
-    """The transfer encoding's name and the encoded body, its lines parted by CRLF. Raises `HeaderError` for half a surrogate.
-
-    `MARK`s say where a template's own words end and a recipient's begin; they do not get into the body.
-    """
-    marked = body.replace("\r\n", "\n").replace("\r", "\n") if "\r" in body else body
-    normal = marked.replace(MARK, "")
-    if normal.isascii() and _is_plain(normal):
-        return b"7bit", normal.replace("\n", "\r\n").encode()
-    try:
-        raw = normal.encode()
-    except UnicodeEncodeError as error:
-        raise headers.HeaderError("the body has half of a surrogate pair, which is no character") from error
-    # A non-ASCII byte costs 3 in quoted-printable, any byte 4/3 in base64: beyond one in six base64 is shorter. The bytes that
-    # utf-8 added (half to two thirds of the non-ASCII ones) tell that well enough without looking at each.
-    if (len(raw) - len(normal)) * 10 > len(raw):
-        return b"base64", base64.encodebytes(raw.replace(b"\n", CRLF)).replace(b"\n", CRLF)
-    return b"quoted-printable", SOFT_BREAK.join([_quoted(piece) for piece in marked.split(MARK) if piece])
-
-
-@lru_cache(maxsize=PIECES)
-def _quoted(piece: str) -> bytes:
-    """A piece of a body, with room for a soft line break after it.
-
-    Kept, for the template's own words are the same in all mails: encoding them anew took half of the time that a mail was made in.
-    """
-    encoded = binascii.b2a_qp(piece.encode(), istext=True)
-    if b"=20\n" in encoded or b"=09\n" in encoded:
-        encoded = LATE_BLANK.sub(rb"\1=\n\2", encoded)
-    if len(encoded) - encoded.rfind(b"\n") > MAX_QUOTED:
-        cut = -3 if encoded[-3:-2] == b"=" else -1
-        encoded = encoded[:cut] + b"=\n" + encoded[cut:]
-    return encoded.replace(b"\n", CRLF)
-
-
-def _is_plain(body: str) -> bool:
-    """May it go as it is? No line too long for SMTP (RFC 5321, 4.5.3.1.6), none that a mailbox file would change, no boundary."""
-    if "\0" in body or "=_" in body or "\nFrom " in body or body.startswith("From "):
-        return False
-    return len(body) <= MAX_PLAIN_LINE or max(map(len, body.split("\n"))) <= MAX_PLAIN_LINE
-
-
-def _part(media_type: bytes, body: str) -> bytes:
-    encoding, encoded = encode_body(body)
-    return b"Content-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n\r\n%s" % (media_type, encoding, encoded)
+def _part(media_type: bytes, body: Body) -> bytes:
+    encoding, text = encoded(body)
+    return b"Content-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n\r\n%s" % (media_type, encoding, text)
 
 
 def unsubscribe(value: str) -> bytes:
@@ -131,13 +81,14 @@ class Skeleton:
         self._fixed = CRLF.join(fixed) + b"\r\nMIME-Version: 1.0\r\n"
         self._domain = sender[0].rpartition("@")[2].encode("ascii")
         self._attachments = b"".join(map(_attachment, attachments))
+        self._dotless = not self._fixed.startswith(b".") and b"\n." not in self._fixed + self._attachments
         self._date: tuple[int, bytes] = (0, b"")
 
     def message_id(self, key: str) -> str:
         """The Message-ID for a recipient's key, with its angle brackets."""
         return f"<{key}@{self._domain.decode('ascii')}>"
 
-    def build(self, *, address: str, name: str, key: str, mail: Rendered) -> bytes:
+    def build(self, *, address: str, name: str, key: str, mail: Rendered[Body]) -> bytes:
         """One complete message with CRLF line ends. Raises `HeaderError` where a rendered header is not one line."""
         subject = mail.subject.strip()
         try:
@@ -156,7 +107,11 @@ class Skeleton:
         )
         return message if message.endswith(CRLF) else message + CRLF
 
-    def _body(self, mail: Rendered) -> bytes:
+    def for_data(self, message: bytes) -> bytes:
+        """A message of this skeleton as DATA wants it; its bodies need no look, for `transfer` begins no line with a dot."""
+        return message + LAST_DOT if self._dotless else dot_stuffed(message)
+
+    def _body(self, mail: Rendered[Body]) -> bytes:
         parts = [_part(kind, body) for kind, body in ((b"text/plain", mail.text), (b"text/html", mail.html)) if body is not None]
         content = parts[0] if len(parts) == 1 else _multipart(b"alternative", ALTERNATIVE, parts)
         if not self._attachments:
@@ -190,4 +145,4 @@ def dot_stuffed(message: bytes) -> bytes:
     stuffed = message.replace(b"\r\n.", b"\r\n..")
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
-    return stuffed + b".\r\n"
+    return stuffed + LAST_DOT

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.mailer.headers import HeaderError
-from services.mailer.mime import File, Skeleton, dot_stuffed, encode_body, message_key, unsubscribe
-from services.mailer.templates import MARK, Rendered
+from services.mailer.mime import File, Skeleton, dot_stuffed, message_key, unsubscribe
+from services.mailer.templates import Rendered
+from services.mailer.transfer import MARK, encode_body
 
 SENDER = ("news@example.com", "News")
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=200)

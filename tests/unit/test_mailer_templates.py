@@ -3,7 +3,8 @@
 import pytest
 
 from services.mailer.plaintext import from_html
-from services.mailer.templates import MARK, MailTemplate, RenderError, TemplateInvalidError, renderer
+from services.mailer.templates import MailTemplate, RenderError, TemplateInvalidError, renderer
+from services.mailer.transfer import MARK
 
 
 def test_html_is_escaped_and_text_is_not() -> None:
