@@ -1,15 +1,11 @@
 """Segments become films: joined without encoding, the sound added, the start as late as it was; then held against the plan."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 from services.transcoder.commands import concat_list, join, look_through
-from services.transcoder.encode import Bench, Teller, copy
+from services.transcoder.encode import Teller, copy
 from services.transcoder.outputs import Rendition
 from services.transcoder.segment import Workshop
-from shared.contracts.base import Blob
-from shared.errors import TransientError
-from shared.storage import Storage
 
 
 def assemble(shop: Workshop, teller: Teller, while_needed: ExitStack) -> None:
@@ -18,7 +14,7 @@ def assemble(shop: Workshop, teller: Teller, while_needed: ExitStack) -> None:
         shop.sound(teller)
     for voice in shop.plan.voices:
         blob = shop.shelf.find(shop.voice_digest(voice))
-        while_needed.enter_context(_at_hand(shop.shelf.storage, blob, shop.bench, voice.file))
+        while_needed.enter_context(shop.at_hand(blob, voice.file))
     for done, rendition in enumerate(shop.plan.renditions):
         shop.bench.checkpoint()
         teller.tell(done / len(shop.plan.renditions), "join", rendition.size.name)
@@ -32,21 +28,7 @@ def _join(shop: Workshop, rendition: Rendition, teller: Teller) -> None:
         for number in range(len(plan.film.parts) or 1):
             if shop.find(number, rendition) is None:
                 shop.picture(number, teller)
-            stack.enter_context(_at_hand(shop.shelf.storage, shop.find(number, rendition), bench, rendition.part(number)))
+            stack.enter_context(shop.at_hand(shop.find(number, rendition), rendition.part(number)))
         (bench.scratch / rendition.list).write_text(concat_list(rendition, plan.film.seconds()), encoding="ascii")
         copy(join(plan.film, rendition, plan.beside(rendition)), bench)
     copy(look_through(rendition), bench)
-
-
-@contextmanager
-def _at_hand(storage: Storage, blob: Blob | None, bench: Bench, name: str) -> Iterator[None]:
-    """The blob under `name` in the scratch folder."""
-    if blob is None:
-        raise TransientError(f"{name} vanished from storage while it was needed", type="segment-lost")
-    link = bench.scratch / name
-    with storage.local(blob.key) as path:
-        link.symlink_to(path.absolute())
-        try:
-            yield
-        finally:
-            link.unlink(missing_ok=True)

@@ -85,6 +85,18 @@ def find(given: TranscoderSettings) -> Tools:
     return Tools(ffmpeg, ffprobe, packager)
 
 
+@cache
+def has_filter(ffmpeg: Tool, name: str) -> bool:
+    """Whether this FFmpeg was built with a filter: distributions' builds often lack libvmaf. Asked once a process; False where it fails."""
+    try:
+        answer = subprocess.run(
+            [ffmpeg.path, "-hide_banner", "-filters"], capture_output=True, timeout=ASKING_SECONDS, check=True, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return re.search(rf"^ \S+ {re.escape(name)} ", answer.stdout.decode("utf-8", "replace"), re.MULTILINE) is not None
+
+
 def _bundled() -> dict[str, str]:
     """What the wheels bring. Imported late: both look around the machine when they are."""
     import imageio_ffmpeg  # noqa: PLC0415 - see above

@@ -46,15 +46,24 @@ def encode(film: Film, part: Part | None, pictures: Sequence[Rendition], setting
         opening += ["-filter_complex", graph(film.video, sizes, tone_at=film.top)]
         timing = ["-fps_mode:v", "vfr", "-force_key_frames", f"expr:gte(t,n_forced*{GRID_SECONDS})"]
     else:
-        seek = ["-noaccurate_seek", "-ss", f"{part.seek:.6f}"] if part.seek is not None else []
-        opening = [*_guarded(settings, threads, film.error_rate(part, settings.max_error_rate)), "-copyts", *seek, "-i", _file(SOURCE)]
-        opening += [*TELLING, "-filter_complex", graph(film.video, sizes, cut=film.cut(part), tone_at=film.top)]
+        opening = [
+            *reading(film, part, settings, threads),
+            "-filter_complex",
+            graph(film.video, sizes, cut=film.cut(part), tone_at=film.top),
+        ]
         timing = ["-frames:v", str(part.count), "-fps_mode:v", "passthrough", "-enc_time_base", str(film.clock)]
         timing += ["-force_key_frames", ",".join(f"{at:g}" for at in part.keys)]
     for number, rendition in enumerate(pictures):
         opening += ["-map", f"[v{number}]", *pictures_writing(rendition, film.video.rate, threads), *timing, *_mp4()]
         opening += [_file(rendition.part(part.number if part else 0))]
     return opening
+
+
+def reading(film: Film, part: Part, settings: TranscoderSettings, threads: int) -> list[str]:
+    """Options up to and including the source, read from where a part begins, in the source's own timestamps."""
+    seek = ["-noaccurate_seek", "-ss", f"{part.seek:.6f}"] if part.seek is not None else []
+    guarded = _guarded(settings, threads, film.error_rate(part, settings.max_error_rate))
+    return [*guarded, "-copyts", *seek, "-i", _file(SOURCE), *TELLING]
 
 
 def sounds(

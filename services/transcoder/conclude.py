@@ -6,18 +6,21 @@ from pathlib import Path
 
 import structlog
 
+from services.transcoder import score
 from services.transcoder.assemble import assemble
 from services.transcoder.document import Document
 from services.transcoder.encode import Bench, Teller
 from services.transcoder.packing import pack
+from services.transcoder.plan import Plan
 from services.transcoder.probe import Probe, probe
 from services.transcoder.publish import outputs, publish
+from services.transcoder.quality import Choice, bit_rate
 from services.transcoder.seal import Seal
 from services.transcoder.segment import Made, Workshop
 from services.transcoder.tidy import retire
 from services.transcoder.verify import verify
 from services.transcoder.write import fetch
-from shared.contracts.transcoder import TranscodeResult
+from shared.contracts.transcoder import Chosen, TranscodeResult, Trial
 from shared.job import Job
 from shared.telemetry import step
 
@@ -55,8 +58,9 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
             probes = verify(plan, bench, sum(made.frames for made in effort.segments), lambda path: ask(bench, path))
             fetch(plan.texts, told.captions, bench, job)
             packed = pack(plan.package, bench, seal) if plan.package else None
+            looks = score.whole(shop, teller) if plan.scored else {}
         with step("publish"):
-            made = outputs(plan, bench.scratch, probes, packed, effort.cpu)
+            made = outputs(plan, bench.scratch, probes, packed, effort.cpu, looks)
             publish(plan, bench.scratch, job, packed=packed, seal=seal, teller=teller.within(PUBLISHING, 1.0))
     retire(shop.shelf, shop.digests(), bench.settings)
     seconds = max(output.duration for output in made)
@@ -72,6 +76,23 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
         notes=[*plan.notes, *(note for made in effort.segments for note in made.notes)],
         segments=len(effort.pictures),
         segments_reused=sum(not made.encoded for made in effort.pictures),
+        quality=[_chosen(choice, plan) for choice in plan.choices],
+    )
+
+
+def _chosen(choice: Choice, plan: Plan) -> Chosen:
+    assert plan.film is not None  # noqa: S101 - only pictures have a quality
+    seconds = sum(float(plan.film.exact_seconds(part)) for part in plan.samples)
+    return Chosen(
+        rendition=f"{choice.rendition.size.width}x{choice.rendition.size.height}",
+        codec=choice.rendition.codec,
+        target=choice.target,
+        crf=choice.crf,
+        expected=round(choice.expected, 2),
+        samples=len(plan.samples),
+        trials=[
+            Trial(crf=crf, vmaf=round(found.mean, 2), bit_rate=bit_rate(found, seconds)) for crf, found in sorted(choice.tried.items())
+        ],
     )
 
 

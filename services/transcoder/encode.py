@@ -1,7 +1,7 @@
 """FFmpeg and Shaka Packager at work: their progress told, their failures explained, their limits kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.transcoder.binary import Tools
@@ -48,11 +48,17 @@ class Teller:
     start: float = 0.0
     end: float = 1.0
     name: str = ""
+    step: str = "encode"
+    """What the encoder is said to be doing."""
 
     def within(self, start: float, end: float, name: str = "") -> "Teller":
         """A share of this one's range."""
         width = self.end - self.start
-        return Teller(self.report, self.start + width * start, self.start + width * end, name or self.name)
+        return replace(self, start=self.start + width * start, end=self.start + width * end, name=name or self.name)
+
+    def named(self, step: str) -> "Teller":
+        """The same range, for another step than the encoding."""
+        return replace(self, step=step)
 
     def tell(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
         """Report a fraction of the range."""
@@ -66,7 +72,7 @@ def encode(arguments: Sequence[str], goal: Goal, cpu_seconds: int, bench: Bench,
 
     def tell(at: Snapshot) -> None:
         done, elapsed = goal.fraction(at), monotonic() - began
-        teller.tell(done, "encode", goal.describe(at, elapsed), eta(done, elapsed))
+        teller.tell(done, teller.step, goal.describe(at, elapsed), eta(done, elapsed))
 
     limits = bench.limits(cpu_seconds)
     watch = Watch(bench.checkpoint, bench.settings.stall_seconds, PATIENCE * cpu_seconds, on_progress=tell)

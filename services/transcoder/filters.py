@@ -11,10 +11,11 @@ TONE_MAP = (
 )
 """High dynamic range to BT.709: in linear light, by Hable's curve (J. Hable, "Uncharted 2: HDR Lighting", GDC 2010)."""
 
+PLAIN = ("format=yuv420p",)
+"""What encoders are given."""
 
-def graph(
-    video: Video, sizes: Sequence[Size], last: Sequence[str] = ("format=yuv420p",), *, cut: Sequence[str] = (), tone_at: Size | None = None
-) -> str:
+
+def graph(video: Video, sizes: Sequence[Size], last: Sequence[str] = PLAIN, *, cut: Sequence[str] = (), tone_at: Size | None = None) -> str:
     """A -filter_complex from stream `video` to pads [v0], [v1] … in the order of `sizes`; `last` ends each chain.
 
     FFmpeg turns a rotated picture upright before the graph sees it, so sizes are upright ones. `cut` comes after deinterlacing, which

@@ -73,20 +73,40 @@ def cut(timeline: Timeline, frames: range, seconds: float, *, start: float, cont
     whole = float(timeline.seconds(frames.stop) - timeline.seconds(frames.start))
     # No more of them than keyframes: a hostile file's two frames may lie a million years apart.
     starts = _starts(timeline, keys, min(max(round(whole / seconds), 1), len(keys)), whole)
-    bounds = [*starts, frames.stop]
-    return tuple(
-        Part(
+    source = _Source(timeline, frames, keys, start, container)
+    return tuple(source.part(number, first, stop) for number, (first, stop) in enumerate(pairwise([*starts, frames.stop])))
+
+
+def samples(timeline: Timeline, frames: range, count: int, *, start: float, container: str) -> tuple[Part, ...]:
+    """At most `count` pieces of one step of the keyframe grid, evenly spread: what a film looks like, in short."""
+    keys = grid(timeline, frames)
+    bounds, source = [*keys, frames.stop], _Source(timeline, frames, keys, start, container)
+    places = sorted({(2 * at + 1) * len(keys) // (2 * count) for at in range(count)})
+    return tuple(source.part(number, bounds[place], bounds[place + 1]) for number, place in enumerate(places))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What parts are cut from: the film is `frames` of the timeline, with a grid of `keys`."""
+
+    timeline: Timeline
+    frames: range
+    keys: Sequence[int]
+    start: float
+    container: str
+
+    def part(self, number: int, first: int, stop: int) -> Part:
+        timeline = self.timeline
+        return Part(
             number=number,
-            first=first - frames.start,
+            first=first - self.frames.start,
             count=stop - first,
             start=timeline.time(first),
             end=timeline.time(stop),
-            seek=_seek(timeline, first, start, container),
-            keys=_keys(timeline, first, [key for key in keys if first <= key < stop]),
+            seek=_seek(timeline, first, self.start, self.container),
+            keys=_keys(timeline, first, [key for key in self.keys if first <= key < stop]),
             bytes=sum(timeline.sizes[first:stop]),
         )
-        for number, (first, stop) in enumerate(pairwise(bounds))
-    )
 
 
 def _starts(timeline: Timeline, keys: Sequence[int], count: int, whole: float) -> list[int]:

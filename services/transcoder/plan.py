@@ -16,8 +16,9 @@ from services.transcoder.film import Film
 from services.transcoder.ladder import Size
 from services.transcoder.outputs import PACKAGE, Rendition
 from services.transcoder.package import Package
-from services.transcoder.parts import cut, length, selection
+from services.transcoder.parts import Part, cut, length, samples, selection
 from services.transcoder.probe import Probe
+from services.transcoder.quality import SAMPLES, Choice
 from services.transcoder.settings import TranscoderSettings
 from services.transcoder.timeline import Timeline, steady, unbroken
 from services.transcoder.voices import Voice
@@ -58,6 +59,12 @@ class Plan:
     """Of each FFmpeg: the same on every worker, so that a part is the same wherever it is encoded."""
     notes: tuple[str, ...] = field(default=())
     """What was decided for the user, in sentences."""
+    scored: bool = False
+    """Whether every part's VMAF is measured."""
+    samples: tuple[Part, ...] = ()
+    """Pieces of the film to try qualities on; choosing one is left to audition.py."""
+    choices: tuple[Choice, ...] = ()
+    """What was tried, and found."""
 
     @property
     def sounding(self) -> bool:
@@ -115,16 +122,36 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
         slack=_slack(found),
         frames=(film and film.frames) or (_frames(found) if whole else None),
         threads=threads,
-        notes=tuple(notes),
+        notes=(*notes, *_unmeasured(request, film)),
+        scored=request.vmaf and bool(film and film.parts),
+        samples=_samples(film, timeline, found, clip) if request.quality and film and timeline else (),
     )
+
+
+def _unmeasured(request: Transcode, film: Film | None) -> list[str]:
+    """What is said where VMAF was asked for and cannot be had."""
+    if film is None or film.parts or not (request.vmaf or request.quality):
+        return []
+    return ["the source's frames cannot be told apart by their number, so VMAF cannot be measured: the usual quality is taken"]
+
+
+def _samples(film: Film, timeline: Timeline, found: Probe, clip: Clip) -> tuple[Part, ...]:
+    if not film.parts:
+        return ()
+    frames = selection(timeline, _origin(found, clip), clip.duration)
+    return samples(timeline, frames, SAMPLES, start=found.start, container=found.container)
+
+
+def _origin(found: Probe, clip: Clip) -> Fraction:
+    """Where the film begins on the stream's clock."""
+    return Fraction(found.start).limit_denominator(1_000_000) + Fraction(clip.start).limit_denominator(1_000_000)
 
 
 def _film(found: Probe, clip: Clip, timeline: Timeline | None, top: Size, settings: TranscoderSettings) -> Film:
     assert found.video is not None  # noqa: S101 - asked for only where there is a picture
     if timeline is None or not unbroken(timeline, found.container):
         return Film(found.video, clip, top)
-    start = Fraction(found.start).limit_denominator(1_000_000)
-    origin = start + Fraction(clip.start).limit_denominator(1_000_000)
+    origin = _origin(found, clip)
     frames = selection(timeline, origin, clip.duration)
     if not frames:
         return Film(found.video, clip, top)

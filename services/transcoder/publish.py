@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from services.transcoder.codecs import CODECS
 from services.transcoder.encode import Teller
 from services.transcoder.media_types import media_type
 from services.transcoder.outputs import MASTER, Rendition
@@ -13,6 +14,7 @@ from services.transcoder.plan import Plan
 from services.transcoder.playlists import PLAYLIST, Variant, read_master
 from services.transcoder.probe import Probe
 from services.transcoder.seal import Seal
+from services.transcoder.vmaf import Score
 from shared.contracts.transcoder import Output
 from shared.job import Job
 
@@ -31,11 +33,20 @@ def publish(plan: Plan, scratch: Path, job: Job, *, packed: Packed | None, seal:
         job.publish(name, scratch / file, media_type(name))
 
 
-def outputs(plan: Plan, scratch: Path, probes: Mapping[str, Probe], packed: Packed | None, cpu: float) -> list[Output]:
+def outputs(
+    plan: Plan, scratch: Path, probes: Mapping[str, Probe], packed: Packed | None, cpu: float, looks: Mapping[str, Score]
+) -> list[Output]:
     """What was made, for the result: each single file, then each rendition of the package. `cpu` is what all encodes took."""
     shares = _shares(plan.renditions, cpu)
-    single = [_file(name, probes[file], shares.get(file)) for name, file in plan.publish.items()]
-    return single + (_package(packed, scratch, probes, shares) if packed else [])
+    told = {rendition.file: _quality(rendition, looks.get(rendition.file)) for rendition in plan.renditions}
+    single = [_file(name, probes[file], shares.get(file)).model_copy(update=told.get(file)) for name, file in plan.publish.items()]
+    return single + (_package(packed, scratch, probes, shares, told) if packed else [])
+
+
+def _quality(rendition: Rendition, score: Score | None) -> dict[str, Any]:
+    codec = CODECS[rendition.codec]
+    known = {"crf": codec.crf if rendition.crf is None else rendition.crf}
+    return known | ({"vmaf": round(score.mean, 2), "vmaf_min": round(score.low, 2)} if score else {})
 
 
 def _shares(renditions: Sequence[Rendition], cpu: float) -> dict[str, float]:
@@ -65,11 +76,16 @@ def _file(name: str, found: Probe, cpu: float | None) -> Output:
     )
 
 
-def _package(packed: Packed, scratch: Path, probes: Mapping[str, Probe], shares: Mapping[str, float]) -> list[Output]:
+def _package(
+    packed: Packed, scratch: Path, probes: Mapping[str, Probe], shares: Mapping[str, float], told: Mapping[str, dict[str, Any]]
+) -> list[Output]:
     """HLS: each rendition's playlist. DASH: its manifest, with the figures of the largest rendition."""
     folder = packed.package.folder
     variants = {variant.uri: variant for variant in read_master((scratch / folder / MASTER).read_text(encoding="utf-8"))}
-    made = [_rendition(rendition, packed, scratch, probes, variants, shares[rendition.file]) for rendition in packed.package.renditions]
+    made = [
+        _rendition(rendition, packed, scratch, probes, variants, shares[rendition.file]).model_copy(update=told[rendition.file])
+        for rendition in packed.package.renditions
+    ]
     manifest = [made[0].model_copy(update=_whole(packed, scratch, sum(shares.values())))] if packed.package.dash else []
     return [*(made if packed.package.hls else []), *manifest]
 

@@ -1,11 +1,12 @@
 """One segment of a film, or its sound: taken from the shelf where it lies there, else encoded and put there."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 import structlog
 
+from services.transcoder import vmaf
 from services.transcoder.budget import Purse
 from services.transcoder.commands import encode as encode_arguments
 from services.transcoder.encode import Bench, Teller, encode
@@ -20,7 +21,7 @@ from services.transcoder.speak import speak
 from services.transcoder.voices import Voice
 from shared.contracts.base import Blob
 from shared.contracts.transcoder import Budget
-from shared.errors import PermanentError
+from shared.errors import PermanentError, TransientError
 
 EARLIER = (20.0, 3_600.0)
 """Seconds earlier that reading begins where the first try did not find all frames: a seek in a broadcast may land too late."""
@@ -66,12 +67,19 @@ class Workshop:
         """Likewise, of a sound."""
         return self.shelf.digest(self.plan.sound([voice], self.bench.settings, 0))
 
+    def score_digest(self, number: int, rendition: Rendition) -> str:
+        """Likewise, of what is known about how such a segment looks."""
+        assert self.plan.film is not None  # noqa: S101 - renditions come with a film
+        measuring = vmaf.arguments(self.plan.film, self.plan.film.parts[number], [rendition], self.bench.settings, threads=0)
+        return self.shelf.digest([self.digest(number, rendition), *measuring])
+
     def digests(self) -> list[str]:
         """Of everything that the plan lays on the shelf."""
         film = self.plan.film
         parts = range(len(film.parts) or 1) if film else range(0)
         pictures = [self.digest(number, rendition) for number in parts for rendition in self.plan.renditions]
-        return pictures + [self.voice_digest(voice) for voice in self.plan.voices]
+        looks = [self.score_digest(number, rendition) for number in parts for rendition in self.plan.renditions if self.plan.scored]
+        return pictures + looks + [self.voice_digest(voice) for voice in self.plan.voices]
 
     def find(self, number: int, rendition: Rendition) -> Blob | None:
         """The finished segment."""
@@ -98,6 +106,19 @@ class Workshop:
             "segment_encoded", part=number, renditions=names, frames=ended.last.frame, cpu=round(ended.cpu, 3), wall=round(ended.wall, 3)
         )
         return Made(ended.last.frame, names, reused, ended.cpu, ended.wall)
+
+    @contextmanager
+    def at_hand(self, blob: Blob | None, name: str) -> Iterator[None]:
+        """What lies on the shelf, under `name` in the scratch folder. Raises TransientError where it is gone."""
+        if blob is None:
+            raise TransientError(f"{name} vanished from storage while it was needed", type="segment-lost")
+        link = self.bench.scratch / name
+        with self.shelf.storage.local(blob.key) as path:
+            link.symlink_to(path.absolute())
+            try:
+                yield
+            finally:
+                link.unlink(missing_ok=True)
 
     def sound(self, teller: Teller) -> Made:
         """Every sound, whole; only what is missing is encoded, all of it from one decode. Raises a JobError."""

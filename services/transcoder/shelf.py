@@ -60,9 +60,9 @@ class Shelf:
         except BlobNotFoundError:  # it went in between
             return None
 
-    def keep(self, digest: str, path: Path) -> Blob:
-        """Store a finished segment."""
-        blob = self.storage.put(self._own(digest), path, MEDIA_TYPE)
+    def keep(self, digest: str, content: Path | bytes, media_type: str = MEDIA_TYPE) -> Blob:
+        """Store a finished segment, or what is known of one."""
+        blob = self.storage.put(self._own(digest), content, media_type)
         pointer = json.dumps({"key": blob.key, "bytes": blob.bytes}).encode()
         self.storage.put(self._pointer(digest), pointer, "application/json")
         return blob

@@ -16,13 +16,15 @@ import structlog
 
 from services.transcoder import disk, document
 from services.transcoder.admit import admit, admit_length
-from services.transcoder.binary import Tools
+from services.transcoder.audition import audition
+from services.transcoder.binary import Tools, has_filter
 from services.transcoder.conclude import Effort, ask, conclude
 from services.transcoder.draw import draw
 from services.transcoder.encode import Bench, Teller, draw_poster
 from services.transcoder.outputs import POSTER, SOURCE
 from services.transcoder.plan import Plan, make
 from services.transcoder.process import monotonic
+from services.transcoder.score import scores
 from services.transcoder.seal import Seal
 from services.transcoder.segment import Made, Workshop
 from services.transcoder.settings import TranscoderSettings
@@ -33,6 +35,7 @@ from services.transcoder.voices import PRESETS
 from services.transcoder.write import write
 from shared.contracts.base import Blob
 from shared.contracts.transcoder import Budget, EncodeSegment, SegmentResult, Transcode, TranscodeResult
+from shared.errors import PermanentError
 from shared.job import Child, ChildResult, FanOut, Job
 from shared.storage import Storage, sha256_of
 from shared.telemetry import step
@@ -45,6 +48,8 @@ JOINING = 0.05
 """Share of a film's progress that joining, checking and publishing its parts is taken for."""
 SOUNDING = 0.98
 """Progress within the encode when the sound begins."""
+MEASURING = 0.2
+"""Of a part whose VMAF is measured, the share of its progress that this is taken for."""
 SOUND_WEIGHT = 0.02
 """What the sound costs, as a share of the pictures."""
 
@@ -79,6 +84,9 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
     plan = _plan(command, bench, path)
     remote = is_remote(command.source)
     source = _kept(command, job, path, plan)
+    shelf = Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url))
+    if command.quality is not None:
+        plan = audition(Workshop(plan, bench, shelf, nullcontext, command.budget), command.quality, Teller(job.progress, 0.0, 0.0))
     poster = draw_poster(plan, bench)
     texts, notes = write(plan.texts, plan.clip, bench, job, Teller(job.progress, 0.0, 0.0))
     plan = replace(plan, notes=(*plan.notes, *notes))
@@ -96,11 +104,10 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
     )
     if plan.fans_out:
         return _fan_out(plan, source, stored, command.budget)
-    shelf = Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url))
     shop = Workshop(plan, bench, shelf, nullcontext, command.budget)
     teller, began = Teller(job.progress, start, ENCODED), monotonic()
     with step("encode") as span:
-        made = [shop.picture(0, teller.within(0.0, SOUNDING if plan.sounding else 1.0))] if plan.film else []
+        made = [_picture(shop, 0, teller.within(0.0, SOUNDING if plan.sounding else 1.0))] if plan.film else []
         made += [shop.sound(teller.within(SOUNDING if made else 0.0, 1.0))] if plan.sounding else []
         effort = Effort(tuple(made), monotonic() - began)
         span.set_attributes({"frames": sum(part.frames for part in made), "cpu_seconds": effort.cpu})
@@ -108,6 +115,12 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
 
 
 def _plan(command: Transcode, bench: Bench, path: Path) -> Plan:
+    if (command.vmaf or command.quality) and not has_filter(bench.tools.ffmpeg, "libvmaf"):
+        raise PermanentError(
+            "the FFmpeg of this service has no libvmaf, so no VMAF can be measured; unset TRANSCODER_FFMPEG for one that has",
+            type="not-supported",
+            pointer="/vmaf" if command.vmaf else "/quality",
+        )
     with step("probe"):
         found = ask(bench, path)
         admit(found, bench.settings)
@@ -153,7 +166,7 @@ def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: Tra
             made = shop.sound(Teller(job.progress, name="sound"))
         else:
             count = len(plan.film.parts) if plan.film else 0
-            made = shop.picture(command.part, Teller(job.progress, name=f"segment {command.part + 1} of {count}"))
+            made = _picture(shop, command.part, Teller(job.progress, name=f"segment {command.part + 1} of {count}"))
     return SegmentResult(
         plan=command.plan,
         frames=made.frames,
@@ -164,6 +177,15 @@ def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: Tra
         started_at=round(began, 3),
         ended_at=round(time.time(), 3),
     )
+
+
+def _picture(shop: Workshop, number: int, teller: Teller) -> Made:
+    """A part in every rendition, and how it looks where somebody wants to know."""
+    if not shop.plan.scored:
+        return shop.picture(number, teller)
+    made = shop.picture(number, teller.within(0.0, 1 - MEASURING))
+    scores(shop, number, teller.within(1 - MEASURING, 1.0))
+    return made
 
 
 def _joined(command: Transcode, job: Job, bench: Bench, children: Sequence[ChildResult]) -> TranscodeResult:

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 
 from shared.contracts.base import Blob, Command, Result, UploadId
 from shared.contracts.registry import Contract
-from shared.contracts.transcoder_options import Caption, CustomOutput, Encryption, Loudness, Preview, Storyboard, Thumbnails
+from shared.contracts.transcoder_options import Caption, CustomOutput, Encryption, Loudness, Preview, Quality, Storyboard, Thumbnails
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
 Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "webm-720p", "hls", "dash", "audio", "audio-mp3", "audio-opus"]
@@ -68,6 +68,32 @@ class Output(Result):
     """This output's share of the encoders' CPU time, by its pixels; what was found encoded already cost nothing."""
     speed: float | None = None
     """× real time: its duration by its share of the encoders' CPU time."""
+    crf: int | None = None
+    """The constant quality that its pictures were encoded with."""
+    vmaf: float | None = None
+    """How like the source it looks, 0 to 100: VMAF against the source at this output's size, the mean of every fifth frame."""
+    vmaf_min: float | None = None
+    """Of the worst of these frames."""
+
+
+class Trial(Result):
+    """One quality that was tried on the samples: VMAF, their mean, and bits a second."""
+
+    crf: int
+    vmaf: float
+    bit_rate: int
+
+
+class Chosen(Result):
+    """How the quality of one rendition was found: what was tried on `samples` pieces of the film, and what is expected of `crf`."""
+
+    rendition: str
+    codec: str
+    target: float
+    crf: int
+    expected: float
+    samples: int
+    trials: list[Trial]
 
 
 class TranscodeResult(Result):
@@ -88,6 +114,8 @@ class TranscodeResult(Result):
     """Parts that the picture was encoded in."""
     segments_reused: int | None = None
     """Of these, how many were found encoded already, by an earlier attempt or another job of yours on the same source."""
+    quality: list[Chosen] = []
+    """Where a VMAF was asked for: how each rendition's quality was found."""
 
 
 class Transcode(Command):
@@ -114,6 +142,8 @@ class Transcode(Command):
     storyboard: Storyboard | None = None
     preview: Preview | None = None
     encryption: Encryption | None = None
+    vmaf: bool = False
+    quality: Quality | None = None
 
     @field_validator("encryption")
     @classmethod

@@ -138,6 +138,25 @@ class Loudness(Result):
     range: Annotated[float, Field(ge=1, le=50)] = 11.0
 
 
+class Quality(Result):
+    """How good the pictures are to be: `vmaf`, as the mean of all frames (93 is hard to tell from the source).
+
+    A few seconds are encoded at three qualities (`crf`), measured, and the worst that is good enough is taken for the whole film, between
+    `min_crf` and `max_crf`. An output's own `crf` goes before it, and so do caps on its bit rate.
+    """
+
+    vmaf: Annotated[float, Field(ge=50, le=99)]
+    min_crf: Annotated[int, Field(ge=0, le=63)] = 14
+    max_crf: Annotated[int, Field(ge=0, le=63)] = 40
+
+    @model_validator(mode="after")
+    def _leaves_a_choice(self) -> "Quality":
+        if self.min_crf > self.max_crf:
+            msg = "min_crf is above max_crf"
+            raise ValueError(msg)
+        return self
+
+
 class Encryption(Result):
     """How HLS and DASH are encrypted: `aes-128` (HLS alone), `cbcs` (both) or `cenc` (DASH alone).
 
