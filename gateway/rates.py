@@ -31,8 +31,8 @@ return {taken, math.floor(tokens), math.ceil(math.max(0, 1 - tokens) * window / 
 """
 
 
-async def spend(client: redis.asyncio.Redis, connection: HTTPConnection, key_id: str, per_minute: int) -> None:
-    """Take one request off the key's bucket. Raises Problem 429 with Retry-After where it is empty."""
+async def spend(client: redis.asyncio.Redis, connection: HTTPConnection, key_id: str, per_minute: int, *, whose: str = "this key") -> None:
+    """Take one request off the bucket of a key, or of what `whose` names. Raises Problem 429 with Retry-After where it is empty."""
     reply = cast("list[Any]", await client.eval(_TAKE, 1, PREFIX + key_id, str(per_minute), str(WINDOW)))
     taken, left, wait_ms = (int(value) for value in reply)
     fields = {
@@ -45,6 +45,6 @@ async def spend(client: redis.asyncio.Redis, connection: HTTPConnection, key_id:
     seconds = max(1, math.ceil(wait_ms / 1000))
     raise Problem(
         "rate-limited",
-        f"this key may make {per_minute} requests a minute; wait {seconds} s",
+        f"{whose} may make {per_minute} requests a minute; wait {seconds} s",
         headers={**fields, "Retry-After": str(seconds)},
     )

@@ -8,7 +8,7 @@ from typing import Any
 KEY = "counterfoil.trace_id"
 """Where the middleware keeps it in the ASGI scope, as 32 hex digits."""
 
-_SIGNED = re.compile(r"(?<=/signed/)[^/]+")
+_SIGNED = re.compile(r"(?<=/signed/)[^/]+|(?<=/unsubscribe/).+")
 
 
 def trace_id_of(scope: MutableMapping[str, Any]) -> str:

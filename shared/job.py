@@ -177,5 +177,8 @@ class Job(Protocol):
     def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
         """What a child that did not succeed noted in its journal (it is gone where the child succeeded)."""
 
+    def secret(self, name: str) -> bytes:
+        """The service's secret of this name, 64 bytes: the same one in every worker and gateway of the installation."""
+
     def register(self, name: str, *, tenant: str | None = None) -> Register:
         """The service's register of this name, of the job's tenant; another's only for upkeep, which belongs to nobody."""

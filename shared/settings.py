@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsError
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class PlatformSettings(BaseSettings):
@@ -31,6 +33,19 @@ class PlatformSettings(BaseSettings):
     """debug, info, warning or error."""
     trace_url: str = ""
     """Where people look at traces, with `{trace_id}` in it; empty: the gateway's own /v1/jobs/{id}/trace."""
+    public_url: str = ""
+    """Where the world reaches the gateway, such as `https://mail.example.com`: unsubscribe links in mails begin with it."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _may_stand_in_a_mail(cls, url: str) -> str:
+        parts = urlsplit(url)
+        here = parts.hostname in LOOPBACK
+        if url and (
+            (parts.scheme != "https" and not (here and parts.scheme == "http")) or not parts.hostname or parts.query or parts.fragment
+        ):
+            raise SettingsError("COUNTERFOIL_PUBLIC_URL must be an https:// address without ? and # (http:// only for this very machine).")
+        return url.rstrip("/")
 
 
 class ServiceSettings(BaseSettings):

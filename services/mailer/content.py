@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.mailer import headers, mime
+from services.mailer import headers, mime, unsubscribe
 from services.mailer.plaintext import from_html, tidied
+from services.mailer.settings import MailerSettings
 from services.mailer.templates import MailTemplate, TemplateInvalidError, renderer
 from shared.contracts.base import Blob, Message
 from shared.contracts.mailer import Address, Recipient, SendMailing
@@ -33,10 +34,14 @@ class Content(Message):
     headers: dict[str, str]
     list_unsubscribe: str | None
     attachments: list[AttachedFile]
+    one_click_at: str = ""
+    """Where the recipients' own unsubscribe links lead to; empty: they get none of ours."""
 
 
-def from_command(command: SendMailing, job: Job, max_attachment_bytes: int) -> Content:
+def from_command(command: SendMailing, job: Job, settings: MailerSettings) -> Content:
     """Check the request as a whole. Raises `PermanentError` with a pointer to what is wrong."""
+    one_click = command.list_unsubscribe == unsubscribe.ONE_CLICK
+    unsubscribe.refuse_contradictions(command.list_unsubscribe, transactional=command.transactional, public_url=settings.public_url)
     content = Content(
         sender=_address(command.sender, "/from/email"),
         reply_to=command.reply_to and _address(command.reply_to, "/reply_to/email"),
@@ -45,14 +50,16 @@ def from_command(command: SendMailing, job: Job, max_attachment_bytes: int) -> C
         text=command.text if command.text is not None or command.html is None else from_html(command.html),
         text_is_derived=command.text is None,
         headers=command.headers,
-        list_unsubscribe=command.list_unsubscribe,
+        list_unsubscribe=unsubscribe.TEMPLATE if one_click else command.list_unsubscribe,
+        one_click_at=settings.public_url if one_click else "",
         attachments=[AttachedFile(name=each.name, blob=job.input(each.upload)) for each in command.attachments],
     )
     _check_templates(content)
     _check_headers(content)
     size = sum(attached.blob.bytes for attached in content.attachments)
-    if size > max_attachment_bytes:
-        raise PermanentError(f"the attachments have {size:,} bytes together; {max_attachment_bytes:,} is the limit", pointer="/attachments")
+    most = settings.max_attachment_bytes
+    if size > most:
+        raise PermanentError(f"the attachments have {size:,} bytes together; {most:,} is the limit", pointer="/attachments")
     return content
 
 
@@ -100,6 +107,7 @@ class Writer:
     mailing: str
     template: MailTemplate
     skeleton: mime.Skeleton
+    link: unsubscribe.Link | None = None
 
     def key(self, recipient: Recipient) -> tuple[str, str]:
         """The recipient's key in this mailing and their address on the wire. Raises `BadAddressError`."""
@@ -108,7 +116,8 @@ class Writer:
 
     def write(self, recipient: Recipient, key: str, address: str) -> bytes:
         """The message. Raises `RenderError` and `HeaderError` (both `ValueError`) where it cannot be written for them."""
-        mail = self.template.fill(values_of(recipient))
+        values = values_of(recipient)
+        mail = self.template.fill(values if self.link is None else {**values, unsubscribe.VARIABLE: self.link(address)})
         return self.skeleton.build(address=address, name=recipient.name, key=key, mail=mail)
 
 
@@ -137,4 +146,5 @@ def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
         extra=list(content.headers.items()),
         attachments=files,
     )
-    return content, Writer(mailing, template_of(content), skeleton)
+    link = unsubscribe.links(job, mailing, content.one_click_at) if content.one_click_at else None
+    return content, Writer(mailing, template_of(content), skeleton, link)

@@ -148,7 +148,7 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
     Where every single row was rejected there is nobody to mail: the result says so and `rejected.csv` why.
     """
     started = time.time()
-    content = from_command(command, job, settings.max_attachment_bytes)
+    content = from_command(command, job, settings)
     plan = Plan(job, RejectedFile(job.workdir / REJECTED), Fields(content))
     plan.read(command)
     rejected = plan.rejected.count

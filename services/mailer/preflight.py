@@ -2,6 +2,7 @@
 
 from services.mailer.content import Content, template_of, values_of
 from services.mailer.templates import RenderError, asked_for
+from services.mailer.unsubscribe import VARIABLE
 from shared.contracts.mailer import Recipient
 from shared.errors import PermanentError
 
@@ -13,7 +14,8 @@ class Fields:
         """What the parts ask for and nobody has been seen to have."""
         parts = (content.subject, content.html, content.text, content.list_unsubscribe)
         self._content = content
-        self._unseen = {name for part in parts if part for name in asked_for(part)}
+        self._ours = {VARIABLE: ""} if content.one_click_at else {}
+        self._unseen = {name for part in parts if part for name in asked_for(part)} - set(self._ours)
         self._first: Recipient | None = None
 
     def look(self, recipient: Recipient) -> None:
@@ -27,7 +29,7 @@ class Fields:
         if not self._unseen or self._first is None:
             return
         try:
-            template_of(self._content).render(values_of(self._first))
+            template_of(self._content).render({**values_of(self._first), **self._ours})
         except RenderError as error:
             part = str(error).partition(":")[0]
             names = ", ".join(sorted(self._unseen))

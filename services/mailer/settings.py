@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsError
-from shared.settings import ServiceSettings
+from shared.settings import PlatformSettings, ServiceSettings
 
 SUBMISSION_PORTS = {"smtp": 25, "smtps": 465}
 
@@ -78,6 +78,11 @@ class MailerSettings(ServiceSettings):
     """For so long after the first 4xx; then the recipient has failed."""
     max_attachment_bytes: int = 15_000_000
     """All attachments of a mail together."""
+
+    @property
+    def public_url(self) -> str:
+        """Where recipients reach the gateway; empty: nobody said."""
+        return PlatformSettings().public_url
 
     @property
     def relay(self) -> Relay:

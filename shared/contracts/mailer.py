@@ -107,6 +107,8 @@ class SendMailing(Command):
     headers: Annotated[dict[HeaderName, OneLine], Field(max_length=32)] = {}
     attachments: Annotated[list[Attachment], Field(max_length=10)] = []
     list_unsubscribe: OneLine | None = None
+    """`one-click`: each recipient gets a link of their own to this installation's gateway (`{{ unsubscribe_url }}` in the templates), and
+    both headers of RFC 8058. Otherwise an https:// or mailto: address, which may be a template."""
     rate_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=5_000)] = 250
     dry_run: bool = False

@@ -15,7 +15,7 @@ from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
 from shared.job import ChildResult, Effects, Once, Register
-from shared.ledger import calls, effects, precedence, showing
+from shared.ledger import calls, effects, precedence, secrets, showing
 from shared.ledger.record import JobRecord
 from shared.runtime import guard, journal
 from shared.runtime.lasting import LedgerRegister
@@ -165,6 +165,10 @@ class JobHandle:
         """A side effect that no later run repeats once it is done (see `shared.job.Job.once`)."""
         fresh = self._runtime.service.policy.lease / 3  # renewed twice a second: at the moment of asking, nearly all of it was left
         return journal.once(lambda call: patiently(self._runtime, call), self.id, self._record.token, key, fresh=fresh)
+
+    def secret(self, name: str) -> bytes:
+        """A secret of the service."""
+        return patiently(self._runtime, secrets.secret(name))
 
     def register(self, name: str, *, tenant: str | None = None) -> Register:
         """A register of the service (see `shared.job.Register`)."""

@@ -127,6 +127,10 @@ class FakeJob:
         """What the child noted."""
         return _journal(self.root, child.id).known()
 
+    def secret(self, name: str) -> bytes:
+        """The same one for everybody."""
+        return name.encode().ljust(64, b"-")
+
     def register(self, name: str, *, tenant: str | None = None) -> FakeRegister:
         """One in memory."""
         return register_of(self.root, tenant or self.tenant, name)

@@ -89,11 +89,12 @@ def test_refusals_are_problems() -> None:
 
 
 def test_what_needs_a_key_says_so() -> None:
-    """All of /v1 but signed links and tus's OPTIONS; by the one scheme, which is a bearer token."""
+    """All of /v1 but links that are permissions themselves and tus's OPTIONS; by the one scheme, which is a bearer token."""
     locked = {(path, method) for path, method, operation in operations() if operation.get("security") == [{"ApiKey": []}]}
     free = {(path, method) for path, method, _ in operations()} - locked
 
-    assert {(path, "get") for path in OPEN} | {("/v1/uploads", "options"), ("/v1/signed/{token}/{job_id}/{name}", "get")} == free
+    by_token = {("/v1/signed/{token}/{job_id}/{name}", "get"), ("/v1/unsubscribe/{token}", "get"), ("/v1/unsubscribe/{token}", "post")}
+    assert {(path, "get") for path in OPEN} | {("/v1/uploads", "options")} | by_token == free
     assert ("http", "bearer") == tuple(document()["components"]["securitySchemes"]["ApiKey"][name] for name in ("type", "scheme"))
 
 
