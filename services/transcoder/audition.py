@@ -21,7 +21,7 @@ log = structlog.get_logger()
 def audition(shop: Workshop, asked: Quality, teller: Teller) -> Plan:
     """The workshop's plan with the qualities found. Raises a JobError."""
     plan = shop.plan
-    open_ones = [rendition for rendition in plan.renditions if rendition.crf is None]
+    open_ones = [rendition for rendition in plan.renditions if rendition.unsettled]
     if plan.film is None or not plan.samples or not open_ones:
         return plan
     film = replace(plan.film, parts=plan.samples)

@@ -22,7 +22,8 @@ PRESETS: Mapping[str, str] = {
 }
 
 BESIDES: Mapping[str, str] = {
-    "outputs": "files of your own: MP4 (H.264, H.265, AV1) or WebM (VP9, AV1), any size up to the source's, constant quality with a cap",
+    "outputs": "files of your own: MP4 (H.264, H.265, AV1) or WebM (VP9, AV1), any size up to the source's, by quality"
+    " with a cap, by bit rate or by size in bytes (two passes)",
     "vmaf": "how like the source each size looks, 0 to 100, measured after the encoding",
     "quality": "a VMAF to reach: a few seconds are encoded and measured to find each size's quality",
     "captions": "WebVTT from uploads (SRT, WebVTT) and from the source's own text tracks; in hls and dash a track to choose",

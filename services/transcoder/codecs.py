@@ -11,6 +11,9 @@ from services.transcoder.ladder import bit_rate_cap
 from services.transcoder.outputs import Rendition
 from services.transcoder.parts import GRID_SECONDS
 
+PEAK = 2
+"""How many times its average bit rate an output may peak at, unless said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -30,23 +33,30 @@ CODECS: Mapping[str, Codec] = {
 }
 
 
-def writing(rendition: Rendition, rate: Fraction, threads: int) -> list[str]:
-    """The options of one output of pictures."""
+def writing(rendition: Rendition, rate: Fraction, threads: int, *, statistics: str = "", first: bool = False) -> list[str]:
+    """The options of one output of pictures; `statistics` is the file between two passes, of which this is the `first` or the second."""
     codec = CODECS[rendition.codec]
     cap = rendition.cap or int(bit_rate_cap(rendition.size, rate) * codec.cap)
-    quality = ["-crf", str(codec.crf if rendition.crf is None else rendition.crf), "-pix_fmt", "yuv420p", "-threads", str(threads)]
+    if rendition.rate:
+        cap = rendition.cap or PEAK * rendition.rate
+        aim = ["-b:v", str(rendition.rate)]
+    else:
+        aim = ["-crf", str(codec.crf if rendition.crf is None else rendition.crf)]
+    passing = (statistics, 1 if first else 2) if rendition.two_pass else None
     grid = ["-g", str(int(GRID_SECONDS * max(rate, Fraction(30)) * 2))]
-    return [*codec.options, *quality, *_own(rendition.codec, cap, threads), *grid]
+    return [*codec.options, *aim, "-pix_fmt", "yuv420p", "-threads", str(threads), *_own(rendition, cap, threads, passing), *grid]
 
 
-def _own(codec: str, cap: int, threads: int) -> list[str]:
-    """The cap on bits a second, and what keeps keyframes off every other place."""
+def _own(rendition: Rendition, cap: int, threads: int, passing: tuple[str, int] | None) -> list[str]:
+    """The cap on bits a second, and what keeps keyframes off every other place; `passing`: the file between the passes, and which it is."""
     capped = ["-maxrate", str(cap), "-bufsize", str(2 * cap)]
-    if codec == "h264":
-        return [*capped, "-sc_threshold", "0"]
-    if codec == "h265":
-        pools = f":pools={threads}" if threads else ""
-        return [*capped, "-forced-idr", "1", "-x265-params", f"scenecut=0:open-gop=0:log-level=error{pools}"]
-    if codec == "vp9":  # its constrained quality: the bit rate is the cap
-        return ["-b:v", str(cap)]
+    passes = ["-pass", str(passing[1]), "-passlogfile", passing[0]] if passing else []
+    if rendition.codec == "h264":
+        return [*capped, "-sc_threshold", "0", *passes]
+    if rendition.codec == "h265":  # FFmpeg does not pass -pass on to it
+        own = [f"pools={threads}"] if threads else []
+        own += [f"pass={passing[1]}", f"stats={passing[0]}"] if passing else []
+        return [*capped, "-forced-idr", "1", "-x265-params", ":".join(["scenecut=0:open-gop=0:log-level=error", *own])]
+    if rendition.codec == "vp9":  # its constrained quality: the bit rate is the cap
+        return [*capped, *passes] if rendition.rate else ["-b:v", str(cap)]
     return [*capped, "-svtav1-params", f"scd=0:enable-force-key-frames=1{f':lp={threads}' if threads else ''}"]

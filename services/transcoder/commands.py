@@ -14,8 +14,9 @@ from services.transcoder.outputs import POSTER, SOURCE, Rendition
 from services.transcoder.parts import GRID_SECONDS, Part
 from services.transcoder.probe import Video
 from services.transcoder.settings import TranscoderSettings
-from services.transcoder.voices import Measured, Voice, measuring, writing
+from services.transcoder.voices import Measured, Voice, measuring
 from services.transcoder.voices import graph as voices_graph
+from services.transcoder.voices import writing as voices_writing
 from shared.contracts.transcoder import Clip
 
 POSTER_SHORT_SIDE = 1080
@@ -38,8 +39,13 @@ def _guarded(settings: TranscoderSettings, threads: int, error_rate: float) -> l
     ]
 
 
-def encode(film: Film, part: Part | None, pictures: Sequence[Rendition], settings: TranscoderSettings, *, threads: int) -> list[str]:
-    """One FFmpeg for all `pictures` of a part, from one decode; None: of the whole film, whose frames nobody could count."""
+def encode(
+    film: Film, part: Part | None, pictures: Sequence[Rendition], settings: TranscoderSettings, *, threads: int, first: bool = False
+) -> list[str]:
+    """One FFmpeg for all `pictures` of a part, from one decode; None: of the whole film, whose frames nobody could count.
+
+    `first`: the first of two passes, which leaves statistics and no pictures.
+    """
     sizes = [rendition.size for rendition in pictures]
     if part is None:
         opening = [*_opening(film.clip, settings, threads), *TELLING]
@@ -54,8 +60,10 @@ def encode(film: Film, part: Part | None, pictures: Sequence[Rendition], setting
         timing = ["-frames:v", str(part.count), "-fps_mode:v", "passthrough", "-enc_time_base", str(film.clock)]
         timing += ["-force_key_frames", ",".join(f"{at:g}" for at in part.keys)]
     for number, rendition in enumerate(pictures):
-        opening += ["-map", f"[v{number}]", *pictures_writing(rendition, film.video.rate, threads), *timing, *_mp4()]
-        opening += [_file(rendition.part(part.number if part else 0))]
+        at = part.number if part else 0
+        writing = pictures_writing(rendition, film.video.rate, threads, statistics=rendition.statistics(at), first=first)
+        target = ["-f", "null", "-"] if first else [*_mp4(), _file(rendition.part(at))]
+        opening += ["-map", f"[v{number}]", *writing, *timing, *target]
     return opening
 
 
@@ -75,7 +83,7 @@ def sounds(
     measured: Mapping[int, Measured | None] | None = None,
 ) -> list[str]:
     """All these sounds from one reading of the source; `measured` is what the first pass found, by track."""
-    return [*_opening(clip, settings, threads), *TELLING, "-filter_complex", voices_graph(voices, measured), *writing(voices)]
+    return [*_opening(clip, settings, threads), *TELLING, "-filter_complex", voices_graph(voices, measured), *voices_writing(voices)]
 
 
 def measure(voice: Voice, clip: Clip, settings: TranscoderSettings, *, threads: int) -> list[str]:

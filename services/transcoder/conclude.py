@@ -13,7 +13,7 @@ from services.transcoder.encode import Bench, Teller
 from services.transcoder.packing import pack
 from services.transcoder.plan import Plan
 from services.transcoder.probe import Probe, probe
-from services.transcoder.publish import outputs, publish
+from services.transcoder.publish import outputs, overweight, publish
 from services.transcoder.quality import Choice, bit_rate
 from services.transcoder.seal import Seal
 from services.transcoder.segment import Made, Workshop
@@ -73,7 +73,7 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
         cpu_seconds=round(effort.cpu, 3),
         speed=round(seconds / effort.wall, 3) if effort.wall else 0.0,
         binary=f"ffmpeg {bench.tools.ffmpeg.label}",
-        notes=[*plan.notes, *(note for made in effort.segments for note in made.notes)],
+        notes=[*plan.notes, *overweight(plan, made), *(note for segment in effort.segments for note in segment.notes)],
         segments=len(effort.pictures),
         segments_reused=sum(not made.encoded for made in effort.pictures),
         quality=[_chosen(choice, plan) for choice in plan.choices],

@@ -43,8 +43,12 @@ def write(
 ) -> Document:
     """The document of a plan."""
     parts = range(len(plan.film.parts) or 1) if plan.film else range(0)
+    twice = [rendition for rendition in plan.renditions if rendition.two_pass]
+    once = [rendition for rendition in plan.renditions if not rendition.two_pass]
     commands = {
-        "segments": tuple(tuple(plan.encode(number, plan.renditions, settings, plan.threads)) for number in parts),
+        "first passes": tuple(tuple(plan.encode(number, twice, settings, plan.threads, first=True)) for number in parts if twice),
+        "second passes": tuple(tuple(plan.encode(number, twice, settings, plan.threads)) for number in parts if twice),
+        "segments": tuple(tuple(plan.encode(number, once, settings, plan.threads)) for number in parts if once),
         "sound": (tuple(plan.sound(plan.voices, settings, plan.threads)),) if plan.sounding else (),
         "join": tuple(tuple(join(plan.film, rendition, plan.beside(rendition))) for rendition in plan.renditions if plan.film),
         "package": (tuple(package.arguments(plan.package, flags=FLAGS if plan.package.scheme else None)),) if plan.package else (),

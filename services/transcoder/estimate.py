@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.transcoder.codecs import CODECS
 from services.transcoder.ladder import bit_rate_cap
+from services.transcoder.outputs import Rendition
 from services.transcoder.plan import Plan
 from services.transcoder.settings import TranscoderSettings
 
@@ -14,6 +15,10 @@ ENCODE = 0.028
 """CPU seconds for each million pixels encoded as H.264, preset veryfast."""
 DECODE = 0.0055
 """And decoded."""
+FIRST_PASS = 0.7
+"""Of the second."""
+MEASURING = 0.8
+"""Of an H.264 encode: VMAF of every fifth frame."""
 SOUND = 0.012
 """CPU seconds a second of sound."""
 OF_THE_CAP = 0.6
@@ -43,10 +48,10 @@ def estimate(plan: Plan, settings: TranscoderSettings) -> Estimate:
     frames, video = 0.0, plan.found.video
     if plan.film and video:
         frames = plan.frames or duration * float(video.rate)
-    pixels = [rendition.size.width * rendition.size.height / 1e6 * CODECS[rendition.codec].cost for rendition in plan.renditions]
+    pixels = [rendition.size.width * rendition.size.height / 1e6 * _cost(rendition, plan) for rendition in plan.renditions]
     cpu = frames * (ENCODE * sum(pixels) + (DECODE * video.width * video.height / 1e6 if video and pixels else 0.0))
     cpu += SOUND * duration * len(plan.voices)
-    rate = sum(bit_rate_cap(rendition.size, video.rate) * OF_THE_CAP for rendition in plan.renditions) if video else 0.0
+    rate = sum(rendition.rate or bit_rate_cap(rendition.size, video.rate) * OF_THE_CAP for rendition in plan.renditions) if video else 0.0
     size = int((rate + 128_000 * len(plan.voices)) * duration / 8)
     return Estimate(
         cpu_seconds=round(cpu, 1),
@@ -55,6 +60,11 @@ def estimate(plan: Plan, settings: TranscoderSettings) -> Estimate:
         disk_bytes=2 * size,
         parts=len(plan.film.parts) if plan.film and plan.film.parts else 1,
     )
+
+
+def _cost(rendition: Rendition, plan: Plan) -> float:
+    """In that of H.264, once."""
+    return CODECS[rendition.codec].cost * (1 + FIRST_PASS * rendition.two_pass) + MEASURING * plan.scored
 
 
 def cpu_limit(plan: Plan, share: float, settings: TranscoderSettings) -> int:

@@ -16,7 +16,8 @@ PLAN = "plan.json"
 class Rendition:
     """One encoding of the pictures, in one file; `sound` says whether the file also carries the sound.
 
-    `crf` and `cap` (bits a second) are None for the codec's own.
+    `crf` and `cap` (bits a second) are None for the codec's own. With `rate` there is no constant quality: it takes so many bits a second
+    on average, in two passes or in one.
     """
 
     size: Size
@@ -25,6 +26,13 @@ class Rendition:
     codec: str = "h264"
     crf: int | None = None
     cap: int | None = None
+    rate: int | None = None
+    two_pass: bool = False
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the request left its quality to us."""
+        return self.crf is None and self.rate is None
 
     @property
     def container(self) -> str:
@@ -34,6 +42,10 @@ class Rendition:
     def part(self, number: int) -> str:
         """The file of this rendition's part `number`: MP4 holds every codec, and exact times."""
         return f"part-{number:05}-{self.file}" + ("" if self.container == "mp4" else ".mp4")
+
+    def statistics(self, number: int) -> str:
+        """Where the first pass over a part notes what the second one reads."""
+        return f"pass-{self.part(number)}"
 
     @property
     def list(self) -> str:

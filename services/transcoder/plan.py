@@ -63,6 +63,8 @@ class Plan:
     """Whether every part's VMAF is measured."""
     samples: tuple[Part, ...] = ()
     """Pieces of the film to try qualities on; choosing one is left to audition.py."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Artifact name → the bytes it was asked to have."""
     choices: tuple[Choice, ...] = ()
     """What was tried, and found."""
 
@@ -81,11 +83,13 @@ class Plan:
         """Whether parts are jobs of their own. A short film is one part, which the job does itself."""
         return self.film is not None and len(self.film.parts) > 1
 
-    def encode(self, number: int, pictures: Sequence[Rendition], settings: TranscoderSettings, threads: int) -> list[str]:
-        """The arguments that make `pictures` of part `number`."""
+    def encode(
+        self, number: int, pictures: Sequence[Rendition], settings: TranscoderSettings, threads: int, *, first: bool = False
+    ) -> list[str]:
+        """The arguments that make `pictures` of part `number`; `first`: of the first of two passes."""
         assert self.film is not None  # noqa: S101 - renditions come with a film
         part = self.film.parts[number] if self.film.parts else None
-        return encode(self.film, part, pictures, settings, threads=threads)
+        return encode(self.film, part, pictures, settings, threads=threads, first=first)
 
     def sound(self, wanted: Sequence[Voice], settings: TranscoderSettings, threads: int) -> list[str]:
         """The arguments that make these sounds, before their loudness is known."""
@@ -97,7 +101,7 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
     wanted = request.wanted()
     clip = request.clip or Clip()
     duration = clipped(found, clip)
-    pictures, single, steps, notes = wishes.pictures(request, found)
+    pictures, single, steps, notes = wishes.pictures(request, found, duration)
     speaking = voices.wanted(request, found, beside={picture.container for picture in pictures if picture.sound or picture in steps})
     publish = {name: rendition.file for name, rendition in single.items()}
     asked = {voices.PRESETS[preset] for preset in wanted if preset in voices.PRESETS}
@@ -123,6 +127,7 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
         frames=(film and film.frames) or (_frames(found) if whole else None),
         threads=threads,
         notes=(*notes, *_unmeasured(request, film)),
+        sizes=wishes.sizes(request),
         scored=request.vmaf and bool(film and film.parts),
         samples=_samples(film, timeline, found, clip) if request.quality and film and timeline else (),
     )

@@ -45,8 +45,17 @@ def outputs(
 
 def _quality(rendition: Rendition, score: Score | None) -> dict[str, Any]:
     codec = CODECS[rendition.codec]
-    known = {"crf": codec.crf if rendition.crf is None else rendition.crf}
+    known = {"crf": None if rendition.rate else codec.crf if rendition.crf is None else rendition.crf}
     return known | ({"vmaf": round(score.mean, 2), "vmaf_min": round(score.low, 2)} if score else {})
+
+
+def overweight(plan: Plan, made: Sequence[Output]) -> list[str]:
+    """What to tell the user of outputs that take more bytes than they were asked to."""
+    return [
+        f"{output.name} has {output.bytes} bytes, {output.bytes / plan.sizes[output.name] - 1:.1%} more than asked for"
+        for output in made
+        if output.bytes and output.bytes > plan.sizes.get(output.name, output.bytes)
+    ]
 
 
 def _shares(renditions: Sequence[Rendition], cpu: float) -> dict[str, float]:

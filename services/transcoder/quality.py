@@ -103,4 +103,4 @@ def variant(rendition: Rendition, crf: int) -> Rendition:
 
 def trials(renditions: Sequence[Rendition], asked: Quality) -> list[Rendition]:
     """Every encoding that is tried."""
-    return [variant(one, crf) for one in renditions if one.crf is None for crf in candidates(one.codec, asked)]
+    return [variant(one, crf) for one in renditions if one.unsettled for crf in candidates(one.codec, asked)]

@@ -158,9 +158,20 @@ class Workshop:
         )
 
     def _run(self, part: Part | None, pictures: list[Rendition], teller: Teller) -> Ended:
+        """All pictures of a part: those of one pass from one decode, those of two from one decode each pass."""
+        once, twice = ([one for one in pictures if one.two_pass is two] for two in (False, True))
+        runs = [(group, first) for group, first in ((once, False), (twice, True), (twice, False)) if group]
+        ended = [
+            self._one_run(part, group, teller.within(at / len(runs), (at + 1) / len(runs)), first=first)
+            for at, (group, first) in enumerate(runs)
+        ]
+        fewest = min(ended, key=lambda one: one.last.frame)
+        return replace(fewest, cpu=sum(one.cpu for one in ended), wall=sum(one.wall for one in ended))
+
+    def _one_run(self, part: Part | None, pictures: list[Rendition], teller: Teller, *, first: bool) -> Ended:
         film, settings = self.plan.film, self.bench.settings
         assert film is not None  # noqa: S101 - as above
-        arguments = encode_arguments(film, part, pictures, settings, threads=self.plan.threads)
+        arguments = encode_arguments(film, part, pictures, settings, threads=self.plan.threads, first=first)
         duration = float(film.exact_seconds(part)) if part else self.plan.duration
         share = duration / self.plan.duration if duration and self.plan.duration else 1.0
         frames = part.count if part else round(duration * float(film.video.rate)) if duration else None

@@ -11,6 +11,8 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 TWO_LETTERS = 2
 WORST_CRF = 51
 HOLDS = {"mp4": ("h264", "h265", "av1"), "webm": ("vp9", "av1")}
+BY_QUALITY = ("av1",)
+"""SVT-AV1 lets keyframes be forced at constant quality alone, and parts could not be joined without."""
 Hex128 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")]
 ISO_639_1 = (
     "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo es et eu fa "
@@ -41,6 +43,8 @@ class CustomOutput(Result):
 
     `codec`: h264 (the default), h265 or av1 in mp4; vp9 (the default) or av1 in webm. `short_side` in pixels, the source's own unless said;
     nothing is upscaled. `crf` is the codec's constant quality, less is better; `max_bit_rate` what it may peak at, in bits a second.
+    Instead of a quality, `bit_rate` is what the pictures take on average, in bits a second, or `size` what the whole file takes, in bytes;
+    `two_pass` has each part looked through before it is encoded, so that its bits go where they are needed.
     """
 
     format: Literal["mp4", "webm"] = "mp4"
@@ -49,6 +53,9 @@ class CustomOutput(Result):
     short_side: Annotated[int, Field(ge=64, le=2_160)] | None = None
     crf: Annotated[int, Field(ge=0, le=63)] | None = None
     max_bit_rate: Annotated[int, Field(ge=50_000, le=200_000_000)] | None = None
+    bit_rate: Annotated[int, Field(ge=50_000, le=200_000_000)] | None = None
+    size: Annotated[int, Field(ge=10_000, le=2**40)] | None = None
+    two_pass: bool = False
     sound: bool = True
 
     @property
@@ -65,6 +72,21 @@ class CustomOutput(Result):
             msg = f"crf goes up to {WORST_CRF} for {self.chosen}"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> "CustomOutput":
+        aims = [name for name in ("crf", "bit_rate", "size") if getattr(self, name) is not None]
+        if len(aims) > 1:
+            msg = f"give {' or '.join(aims)}, not both"
+        elif self.two_pass and not {"bit_rate", "size"} & {*aims}:
+            msg = "two_pass needs a bit_rate or a size to keep; crf needs one pass"
+        elif self.chosen in BY_QUALITY and {"bit_rate", "size"} & {*aims}:
+            msg = f"{self.chosen} is encoded by quality alone; give crf and max_bit_rate, or take {' or '.join(HOLDS[self.format][:-1])}"
+        elif self.bit_rate and self.max_bit_rate and self.max_bit_rate < self.bit_rate:
+            msg = "max_bit_rate is below bit_rate"
+        else:
+            return self
+        raise ValueError(msg)
 
 
 class Picture(Result):

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.transcoder.codecs import CODECS, writing
+from services.transcoder.ladder import fit
 from services.transcoder.outputs import Rendition
 from services.transcoder.wishes import Wishes, pictures
 from shared.contracts.transcoder import Transcode
@@ -107,3 +108,47 @@ def test_two_outputs_of_one_name_are_refused() -> None:
         wished(outputs=[{"name": "a"}, {"name": "a", "crf": 30}])
     with pytest.raises(PermanentError, match="two outputs have the same name"):
         wished(preset="mp4-720p", outputs=[{"name": "video-720p"}])
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"crf": 20, "bit_rate": 500_000}, "give crf or bit_rate, not both"),
+        ({"size": 10**6, "bit_rate": 500_000}, "give bit_rate or size, not both"),
+        ({"two_pass": True}, "two_pass needs a bit_rate or a size"),
+        ({"two_pass": True, "crf": 20}, "two_pass needs a bit_rate or a size"),
+        ({"codec": "av1", "bit_rate": 500_000}, "av1 is encoded by quality alone; give crf and max_bit_rate, or take h264 or h265"),
+        ({"bit_rate": 500_000, "max_bit_rate": 400_000}, "max_bit_rate is below bit_rate"),
+    ],
+)
+def test_an_output_has_one_aim(asked: dict[str, Any], why: str) -> None:
+    """A quality, a bit rate or a size; what cannot be is refused when it is asked for."""
+    with pytest.raises(ValidationError, match=why):
+        CustomOutput.model_validate(asked)
+
+
+def test_a_size_leaves_the_pictures_what_the_sound_does_not_take() -> None:
+    """Of 1 MB for ten seconds the container takes 1.5 %, AAC 137 kbit/s; silent, all is for the pictures."""
+    source = media(picture(), sound())
+
+    def rates(**asked: Any) -> list[int | None]:
+        request = Transcode.model_validate({"source": "upl_12345678", "outputs": [{"size": 10**6, "two_pass": True, **asked}]})
+        return [one.rate for one in pictures(request, source, 10.0).renditions]
+
+    assert (rates(), rates(sound=False)) == ([651_040], [788_000])
+    with pytest.raises(PermanentError, match="are needed at least") as refused:
+        rates(size=150_000)
+    assert refused.value.pointer == "/outputs/0/size"
+
+
+@pytest.mark.parametrize(
+    ("codec", "said"), [("h264", "-pass 1 -passlogfile log"), ("h265", "pass=1:stats=log"), ("vp9", "-passlogfile log")]
+)
+def test_two_passes_share_a_file_and_all_else(codec: str, said: str) -> None:
+    """The encoders need the same options in both; only the number of the pass differs."""
+    one = Rendition(fit((1920, 1080), 720), "a.mp4", sound=False, codec=codec, rate=500_000, two_pass=True)
+    first, second = (" ".join(writing(one, Fraction(25), 2, statistics="log", first=passing)) for passing in (True, False))
+
+    assert said in first
+    assert first.replace("pass 1", "pass 2").replace("pass=1", "pass=2") == second
+    assert "-crf" not in first
