@@ -13,6 +13,7 @@ from client.errors import JobFailedError
 from client.models import Event, Job, JobArtifact, Service, Trace
 from client.operating import DeadLetters, Keys
 from client.pages import items, listed
+from client.schedules import Schedules
 from client.suppressions import Suppressions
 from client.transport import Transport
 from shared.contracts.base import Command
@@ -40,6 +41,7 @@ class Counterfoil:
         self.dead_letters = DeadLetters(self.transport)
         self.keys = Keys(self.transport)
         self.suppressions = Suppressions(self.transport)
+        self.schedules = Schedules(self.transport)
 
     def __enter__(self) -> Self:
         return self

@@ -112,6 +112,35 @@ class Event(Model):
     data: dict[str, Any] = {}
 
 
+class ScheduleRun(Model):
+    """One run of a schedule, or `count` that were missed together. `outcome`: submitted (its `job`), skipped or failed (`detail`)."""
+
+    scheduled_for: datetime
+    at: datetime | None = None
+    outcome: str
+    job: str | None = None
+    detail: str | None = None
+    count: int = 1
+    by_hand: bool = False
+
+
+class Schedule(Model):
+    """A job that is submitted again and again; `next_runs` are to come, `last_runs` are over, newest first."""
+
+    id: str
+    service: str = ""
+    kind: str
+    cron: str
+    timezone: str = "UTC"
+    paused: bool = False
+    late_by_at_most: int | None = None
+    request: Any = None
+    next_run_at: datetime | None = None
+    next_runs: list[datetime] = []
+    last_run_at: datetime | None = None
+    last_runs: list[ScheduleRun] = []
+
+
 class DeadLetter(Model):
     """A message or job that needs a human: as received, with the reason and the attempts."""
 

@@ -27,6 +27,12 @@ def route_of(what: str) -> str:
     return f"{what}s" if f"{what}s" in routes.values() else what
 
 
+def kind_of(what: str) -> str:
+    """The kind of a kind, a route (`avatars`) or a singular of one (`avatar`); what this client does not know is taken as it is."""
+    kinds = {command.route: command.kind for contract in contracts().values() for command in contract.commands if command.route}
+    return kinds.get(what) or kinds.get(f"{what}s") or what
+
+
 def request_of(command: Command | str, body: Given | None, options: Options | Given | None) -> tuple[str, dict[str, Any]]:
     """The path and the JSON body. Of a typed command only what was set travels, so that the server's defaults count."""
     if isinstance(command, Command):

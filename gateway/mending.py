@@ -16,7 +16,7 @@ from shared.ledger.record import JobRecord
 
 def mended(desk: Desk, record: JobRecord, request: dict[str, Any]) -> str:
     """The mended request of a job, as JSON. Raises Problem 422 with pointers into `request`, or where it names other uploads."""
-    command = _checked(desk, record.kind, request)
+    command = checked(desk, record.kind, request)
     strangers = [pointer for name, pointer in upload_ids(command) if name not in record.inputs]
     if strangers:
         raise invalid("a redrive keeps the job's uploads; submit a new job to use others", f"/request{strangers[0]}")
@@ -30,14 +30,15 @@ async def revive(publisher: Publisher, desk: Desk, entry: DeadLetter, request: d
     kind = desk.contract.by_kind.get(entry.kind)
     if kind is None or kind.route is None:
         raise Problem("conflict", "the message does not say of which kind it is; submit a new job instead, and delete this entry")
-    command = _checked(desk, entry.kind, request)
+    command = checked(desk, entry.kind, request)
     body = command.model_dump_json(by_alias=True, exclude_unset=True).encode()
     ticket = await publisher.submit(kind, body, who, key=f"redrive {entry.id}")
     await desk.ledger.run(dead.discard(entry.id))
     return ticket.job
 
 
-def _checked(desk: Desk, kind: str, request: dict[str, Any]) -> Any:
+def checked(desk: Desk, kind: str, request: Any) -> Any:
+    """`request` as a command of this kind; Problem 422 with pointers below `/request`."""
     try:
         return served(validated(desk.contract.by_kind[kind], request))
     except Problem as problem:

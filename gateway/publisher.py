@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import time
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -21,11 +22,14 @@ from gateway.ledgers import Desk, Ledgers
 from gateway.problems import Problem, invalid
 from gateway.uploads import Uploads
 from shared import telemetry
-from shared.bus import blob_json, envelope_text, queue_name
+from shared.accepting import Written, new_job, unique_of
+from shared.bus import queue_name
 from shared.contracts.base import Blob, Command
-from shared.contracts.options import Options
+from shared.errors import PermanentError
 from shared.ledger import calls, ids
-from shared.ledger.calls import Answer, NewJob
+from shared.ledger.calls import Answer
+from shared.ledger.schedules import Caps, Run, Schedule, tick
+from shared.recurring import accepting
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 
@@ -39,20 +43,6 @@ class Ticket:
 
     job: views.Json
     replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A submission on its way to the ledger. `request` is the command's JSON; `blob` is where it lies if it is large."""
-
-    id: str
-    tenant: str
-    queue: str
-    request: str
-    blob: Blob | None
-    inputs: dict[str, Blob]
-    trace: dict[str, str]
-    running_cap: int | None
 
 
 class Publisher:
@@ -73,7 +63,7 @@ class Publisher:
             raise Problem("idempotency-in-flight", "a request with this idempotency key is being answered; ask again in a moment")
         self._in_flight.add(scoped)
         try:
-            return await self._accept(kind, body, who, (scoped, _digest(kind, body)))
+            return await self._accept(kind, body, who, (scoped, _digest(kind.kind, body)))
         finally:
             self._in_flight.discard(scoped)
 
@@ -93,13 +83,14 @@ class Publisher:
             trace = telemetry.carrier()
             blob = await self._stored(desk, job_id, request) if len(request) > INLINE else None
             written = Written(job_id, who.tenant, queue, request, blob, inputs, trace, who.limits.running_jobs)
-            new = self._record(desk, command, written)
+            new = new_job(desk.bus, command, written)
+            unique, unique_ttl = unique_of(who.tenant, command)
             answer = await desk.ledger.run(
                 calls.accept(
                     new,
                     idempotency=idempotency,
-                    unique=_unique(who.tenant, command),
-                    unique_ttl=command.options.unique_ttl if command.options.unique_mode == "ttl" else 0,
+                    unique=unique,
+                    unique_ttl=unique_ttl,
                     cap=self._max_queued,
                     tenant_cap=who.limits.live_jobs or 0,
                 )
@@ -114,26 +105,27 @@ class Publisher:
             return Ticket(views.accepted(job_id, kind.kind, shown, run_at=run_at, labels=command.options.labels, trace=trace))
         return await self._otherwise(desk, answer)
 
-    @staticmethod
-    def _record(desk: Desk, command: Command, w: Written) -> NewJob:
-        options, reference = command.options, blob_json(w.blob)
-        text = envelope_text(job_id=w.id, kind=command.kind, epoch=1, tenant=w.tenant, request=w.request, blob=reference, trace=w.trace)
-        return NewJob(
-            w.id,
-            command.kind,
-            w.tenant,
-            w.queue,
-            "" if w.blob else w.request,
-            bell=desk.bus.bell(text, kind=command.kind, job_id=w.id, queue=w.queue),
-            request_blob=reference,
-            inputs=json.dumps({name: found.model_dump() for name, found in w.inputs.items()}) if w.inputs else "",
-            labels=options.labels,
-            trace=w.trace,
-            run_at=_ms(options, "run_at"),
-            expires_at=_ms(options, "expires_at"),
-            max_attempts=options.max_attempts,
-            running_cap=w.running_cap,
-        )
+    async def run(self, desk: Desk, schedule: Schedule, who: Principal, *, key: str | None = None) -> Ticket:
+        """A run of a schedule, by hand and at once, noted among its runs. Raises the Problems of a submit."""
+        kept = (f"{who.tenant}:{key}", _digest(schedule.id, b"run")) if key is not None else None
+        job_id, now = ids.new(desk.contract.name), time.time_ns() // 1_000_000
+        caps = Caps(self._max_queued, who.limits.live_jobs or 0, who.limits.running_jobs or 0)
+        with telemetry.publish_span(desk.contract.name, schedule.definition.kind, job_id):
+            trace = telemetry.carrier()
+            try:
+                accept = accepting(schedule, desk.contract, desk.bus, job_id, trace=trace, caps=caps, idempotency=kept)
+            except PermanentError as error:
+                raise Problem("conflict", str(error)) from error
+            run = Run("submitted", now, now, by_hand=True)
+            answer = await desk.ledger.run(tick(schedule, run, following=None, accept=accept))
+        if answer.word == "stale":
+            raise Problem("conflict", "the schedule was changed or deleted this very moment; look at it again")
+        if answer.word == "accepted":
+            desk.postman.call()
+            record = await desk.ledger.run(calls.read(answer.detail))
+            if record is not None:
+                return Ticket(views.job(record))
+        return await self._otherwise(desk, answer)
 
     async def _stored(self, desk: Desk, job_id: str, request: str) -> Blob:
         return await asyncio.to_thread(desk.storage.put, f"jobs/{job_id}/request.json", request.encode(), "application/json")
@@ -199,17 +191,8 @@ def served(command: AnyCommand) -> AnyCommand:
     return command
 
 
-def _digest(kind: type[Command], body: bytes) -> str:
+def _digest(kind: str, body: bytes) -> str:
     """The same request has the same digest, whatever its spacing and the order of its members."""
     with contextlib.suppress(ValueError, RecursionError):  # not JSON, or nested too deeply: then its bytes are what it is
         body = json.dumps(from_json(body), sort_keys=True, separators=(",", ":")).encode()
-    return hashlib.sha256(kind.kind.encode() + b"\n" + body).hexdigest()
-
-
-def _unique(tenant: str, command: Command) -> str:
-    return f"{tenant}:{command.kind}:{command.options.unique_key}" if command.options.unique_key else ""
-
-
-def _ms(options: Options, name: str) -> int | None:
-    when: Any = getattr(options, name)
-    return None if when is None else int(when.timestamp() * 1000)
+    return hashlib.sha256(kind.encode() + b"\n" + body).hexdigest()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import httpx
 from pydantic import ValidationError
 
-from client.cli import doctor, home, jobs, operating, submitting, suppressing
+from client.cli import doctor, home, jobs, operating, scheduling, submitting, suppressing
 from client.cli.session import INTERRUPTED, REFUSED, UNREACHABLE, UNSUCCESSFUL, USAGE, Connect, Session, connect
 from client.errors import ApiError, ClientError, IntegrityError, JobFailedError, UnreachableError, WaitTimeoutError
 
@@ -29,6 +29,7 @@ examples:
   counterfoil transcode talk.mov --preset mp4-720p --preset hls -o talk/
   counterfoil mail --from news@example.com --subject "Hi {{ name }}" --html news.html --recipients list.csv
   counterfoil submit avatar seed=ada@example.com style=avataaars --watch
+  counterfoil schedules create mailing weekly.json --cron "0 9 * * MON" --timezone Europe/Berlin
 """
 
 
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         parents=[shared],
     )
     commands = root.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for module in (submitting, jobs, operating, suppressing, doctor, home):
+    for module in (submitting, jobs, scheduling, operating, suppressing, doctor, home):
         module.register(commands, shared)
     return root
 

@@ -3,14 +3,27 @@
 from fastapi import APIRouter
 
 from gateway.lane import Endpoint
-from gateway.routers import artifacts, dead_letters, events, health, jobs, keys, services, submit, suppressions, unsubscribe, uploads
+from gateway.routers import (
+    artifacts,
+    dead_letters,
+    events,
+    health,
+    jobs,
+    keys,
+    schedules,
+    services,
+    submit,
+    suppressions,
+    unsubscribe,
+    uploads,
+)
 from shared.contracts.registry import contracts
 
 
 def every_router() -> tuple[APIRouter, ...]:
     """All routers; the submit routes are made from the contracts that there are."""
     submits = submit.routers(list(contracts().values()))
-    rest = (jobs, events, artifacts, uploads, dead_letters, suppressions, unsubscribe, services, keys, health)
+    rest = (jobs, events, artifacts, uploads, schedules, dead_letters, suppressions, unsubscribe, services, keys, health)
     return (submits, *(module.router for module in rest))
 
 

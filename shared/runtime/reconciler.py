@@ -14,7 +14,7 @@ import structlog
 from shared.bus import queue_names
 from shared.errors import UnavailableError
 from shared.ledger import calls, dead, hearing, ids
-from shared.runtime import retention
+from shared.runtime import retention, ticking
 from shared.runtime.ears import Canaries
 from shared.runtime.intake import legible, plain
 from shared.runtime.runtime import Runtime
@@ -76,6 +76,7 @@ class Reconciler(threading.Thread):
         if look.mended:
             log.error("ledger_mended", jobs=look.mended, why="a script of the ledger must have failed half-way; please report it")
         if look.mine:
+            ticking.step(runtime)
             self._canaries.send(depths)
             retention.step(runtime)
         if depths:

@@ -64,7 +64,7 @@ def test_every_path_of_the_application_is_in_it() -> None:
         "/v1/jobs", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events", "/v1/jobs/{job_id}/cancel", "/v1/jobs/{job_id}/retry",
         "/v1/jobs/{job_id}/trace", "/v1/jobs/{job_id}/artifacts/{name}", "/v1/uploads", "/v1/uploads/{upload_id}", "/v1/dead-letters",
         "/v1/dead-letters/{entry_id}", "/v1/dead-letters/{entry_id}/redrive", "/v1/dead-letters/redrive", "/v1/services", "/v1/keys",
-        "/v1/keys/{key_id}", *OPEN,
+        "/v1/keys/{key_id}", "/v1/schedules", "/v1/schedules/{schedule_id}", "/v1/schedules/{schedule_id}/run", *OPEN,
     }  # fmt: skip
 
     assert named | {f"/v1/{command.route}" for command in public_commands()} <= set(document()["paths"])
@@ -112,7 +112,7 @@ def test_commands_come_with_examples(command: type[Command]) -> None:
 
 def test_raw_bodies_have_schemas_and_examples() -> None:
     """Bodies that FastAPI does not parse are described all the same."""
-    for path in ("/v1/keys", "/v1/dead-letters/redrive", "/v1/dead-letters/{entry_id}/redrive"):
+    for path in ("/v1/keys", "/v1/schedules", "/v1/dead-letters/redrive", "/v1/dead-letters/{entry_id}/redrive"):
         body = document()["paths"][path]["post"]["requestBody"]["content"]["application/json"]
 
         assert body["examples"], path
