@@ -1,6 +1,7 @@
 """The mailer service: `celery -A services.mailer.app worker`."""
 
 from services.mailer.catalogue import catalogue
+from services.mailer.dkim_keys import refuse_unusable
 from services.mailer.policy import POLICY
 from services.mailer.relay_check import check_relay
 from services.mailer.settings import settings
@@ -10,4 +11,15 @@ from shared.contracts.mailer import CONTRACT
 from shared.service import Service
 from shared.worker import make_app
 
-app = make_app(Service(CONTRACT, POLICY, settings(), HANDLERS, catalogue, warm_up=bound_memory, checks={"smtp": check_relay}))
+app = make_app(
+    Service(
+        CONTRACT,
+        POLICY,
+        settings(),
+        HANDLERS,
+        catalogue,
+        warm_up=bound_memory,
+        preflight=refuse_unusable,
+        checks={"smtp": check_relay},
+    )
+)

@@ -10,12 +10,15 @@ import structlog
 
 from services.mailer import fates
 from services.mailer.content import Writer, open_content
+from services.mailer.dkim import Signer
+from services.mailer.dkim_keys import signer_of
 from services.mailer.journal import Entry, Fate, Journal
 from services.mailer.mails import Mail
 from services.mailer.pacing import Pace
 from services.mailer.pool import pool_of
 from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
+from services.mailer.signing import ahead
 from services.mailer.suppression import GROUP, Lookout
 from shared.contracts.mailer import SUPPRESSIONS, BatchResult, Recipient, SendBatch
 from shared.errors import JobPostponed, PermanentError
@@ -37,6 +40,7 @@ class Batch:
     out: fates.FateFiles
     settings: MailerSettings
     lookout: Lookout
+    signer: Signer | None = None
     done: int = 0
 
     def send(self, lines: Iterator[bytes], sender: str) -> None:
@@ -65,7 +69,7 @@ class Batch:
     def rehearse(self, lines: Iterator[bytes]) -> None:
         """The dry run: write every mail, send none."""
         for recipient, key, address in self._recipients(lines):
-            message = None if self._suppressed(recipient, key, address) else self._written(recipient, key, address)
+            message = None if self._suppressed(recipient.email, key, address) else self._written(recipient, key, address)
             if message is not None:
                 self._take_down(recipient.email, "rendered", f"{len(message)} bytes", key, time.time())
 
@@ -76,14 +80,22 @@ class Batch:
             self.lookout.expect(address for _, _, address in known)
             yield from known
 
-    def _suppressed(self, recipient: Recipient, key: str, address: str) -> bool:
+    def _suppressed(self, email: str, key: str, address: str) -> bool:
         """Is this one not to be mailed? The last thing that is asked before a mail goes out; who is not is taken down."""
         why = self.lookout.why(address)
         if why:
-            self._take_down(recipient.email, "suppressed", why, key, time.time())
+            self._take_down(email, "suppressed", why, key, time.time())
         return bool(why)
 
     def _mails(self, lines: Iterator[bytes], journal: Journal, work: Sender) -> Iterator[Mail]:
+        """Mails ready to go, to nobody who is suppressed by now."""
+        drafts = self._drafts(lines, journal, work)
+        for mail in map(self._finished, drafts) if self.signer is None else ahead(drafts, self._finished):
+            if not self._suppressed(mail.email, mail.key, mail.address):
+                yield mail
+
+    def _drafts(self, lines: Iterator[bytes], journal: Journal, work: Sender) -> Iterator[Mail]:
+        """The mails of those who are still open, not signed yet."""
         soon = time.time() + WORTH_WAITING
         for recipient, key, address in self._recipients(lines):
             before = journal.before.get(key, OPEN)
@@ -94,12 +106,19 @@ class Batch:
             if before.due > soon:
                 work.set_aside(before.due)
                 continue
-            message = None if self._suppressed(recipient, key, address) else self._written(recipient, key, address)
+            if self.lookout.known(address) and self._suppressed(recipient.email, key, address):
+                continue
+            message = self._written(recipient, key, address)
             if message is not None:
                 resent = again or before.resent
                 since = before.at if before.tries else 0.0
-                stuffed = self.writer.skeleton.for_data(message)
-                yield Mail(key, recipient.email, address, stuffed, before.tries, since, before.due, before.reply, resent)
+                yield Mail(key, recipient.email, address, message, before.tries, since, before.due, before.reply, resent)
+
+    def _finished(self, mail: Mail) -> Mail:
+        """Signed, and as DATA wants it. For any thread."""
+        message = mail.stuffed if self.signer is None else self.signer.signed(mail.stuffed)
+        mail.stuffed = self.writer.skeleton.for_data(message)
+        return mail
 
     def _written(self, recipient: Recipient, key: str, address: str) -> bytes | None:
         """The message; None where it cannot be written for this recipient, which is taken down as failed."""
@@ -130,7 +149,7 @@ def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchR
     content, writer = open_content(command.content, command.mailing, job)
     with fates.FateFiles(job.workdir) as out, job.open(command.recipients) as recipients:
         lookout = Lookout(job.register(SUPPRESSIONS), transactional=command.transactional)
-        batch = Batch(command, job, writer, out, settings, lookout)
+        batch = Batch(command, job, writer, out, settings, lookout, signer_of(content.sender.email, settings))
         _run(batch, recipients, content.sender.email)
     counts = {name: out.counts[name] for name in (*fates.STATES, "resent")}
     log.info("mail_batch_finished", number=command.number, seconds=round(time.monotonic() - started, 3), **counts)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from services.mailer.dkim_keys import dkim_keys
 from services.mailer.policy import LONGEST_PACED
 from services.mailer.settings import settings
 
 
 def catalogue() -> Mapping[str, Any]:
-    """Template language, recipient formats and limits, and the relay's host and port."""
+    """Template language, recipient formats and limits, the relay's host and port, and the DNS records of the DKIM keys."""
     here = settings()
     return {
         "templates": {"language": "Jinja (minijinja), bounded; a missing variable fails its recipient", "variables": ["email", "name"]},
@@ -22,5 +23,6 @@ def catalogue() -> Mapping[str, Any]:
             "port": here.relay.port,
             "connections_per_batch": here.connections,
         },
+        "dkim": [{"name": key.name, "algorithm": key.algorithm, "record": key.record} for key in dkim_keys(here.dkim_keys)],
         "limits": {"attachment_bytes": here.max_attachment_bytes, "longest_paced_seconds": LONGEST_PACED},
     }

@@ -76,6 +76,9 @@ class MailerSettings(ServiceSettings):
     """After each 4xx a recipient is tried again this much later; the last one repeats. No worker waits for more than a moment."""
     defer_for: float = 72 * 3_600.0
     """For so long after the first 4xx; then the recipient has failed."""
+    dkim_keys: str = ""
+    """`domain:selector:/path/to/key.pem`, RSA-2048 or Ed25519, several parted by blanks; empty: mails are not signed (the relay may do it).
+    A mail is signed with all keys of its From domain, or of the nearest domain above it that has any."""
     max_attachment_bytes: int = 15_000_000
     """All attachments of a mail together."""
 

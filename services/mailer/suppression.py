@@ -37,13 +37,16 @@ class Lookout:
         self._next.update(map(folded, addresses))
         self._look()
 
+    def known(self, address: str) -> str:
+        """As `why`, by what the last look said."""
+        return self._listed.get(folded(address), "")
+
     def why(self, address: str) -> str:
         """Why an announced address is not to be mailed, in words for people; '' where it may be. Asked once for each, last thing."""
         if self._clock() - self._looked > FRESH:
             self._look()
-        key = folded(address)
-        self._next.discard(key)
-        return self._listed.get(key, "")
+        self._next.discard(folded(address))
+        return self.known(address)
 
     def _look(self) -> None:
         self._looked = self._clock()

@@ -5,7 +5,10 @@ import email.policy
 from email.message import EmailMessage
 from pathlib import Path
 
+import dkim
+
 from services.mailer.concluding import conclude
+from services.mailer.dkim_keys import make
 from services.mailer.settings import MailerSettings
 from tests.integration.catcher_process import catching
 from tests.unit.mailer_job import FakeJob, mailing, plan, run_children
@@ -31,14 +34,16 @@ def test_five_hundred_mails_arrive_and_read_well(tmp_path: Path) -> None:
         headers={"X-Campaign": "Frühling"},
         reply_to={"email": "desk@example.com", "name": "The desk"},
     )
+    key = make("example.com", "e1", tmp_path / "key.pem", ed25519=True)
     with catching(tmp_path / "mail") as catcher:
-        settings = MailerSettings(home=tmp_path, smtp_url=catcher.smtp_url)
+        settings = MailerSettings(home=tmp_path, smtp_url=catcher.smtp_url, dkim_keys=f"example.com:e1:{tmp_path}/key.pem")
         uploads = {"upl_12345678": upload}
         children = run_children(plan(command, FakeJob(tmp_path, uploads=uploads), settings), tmp_path, settings)
         job = FakeJob(tmp_path, uploads=uploads, ended=children)
         result = conclude(command, job, children)
 
         assert catcher.http.get("/readyz").json()["messages"] == COUNT
+    signed = [path.read_bytes() for path in (tmp_path / "mail").rglob("*.eml")]
     mails = {}
     for path in (tmp_path / "mail").rglob("*.eml"):
         parsed = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
@@ -53,6 +58,7 @@ def test_five_hundred_mails_arrive_and_read_well(tmp_path: Path) -> None:
     assert len({mail["Message-ID"] for mail in mails.values()}) == COUNT
     assert seven["Message-ID"] in job.artifact("recipients.csv")
     assert [part.defects for mail in mails.values() for part in mail.walk() if part.defects] == []
+    assert all(dkim.verify(mail, dnsfunc=lambda _name, timeout=5: key.record.encode()) for mail in signed)  # noqa: ARG005 - dkimpy's call
     assert (seven["Subject"], seven["To"].addresses[0].display_name) == ("Weekly 7 – für Pérson, 7", "Pérson, 7")
     assert seven["List-Unsubscribe"] == "<https://example.com/unsubscribe?n=7>"
     assert (seven["List-Unsubscribe-Post"], seven["X-Campaign"]) == ("List-Unsubscribe=One-Click", "Frühling")
