@@ -49,6 +49,8 @@ class Arena:
     """Where the storage lies, if it can be filled."""
     kills: list[marks.Kill] = field(default_factory=list)
     struck: dict[What, int] = field(default_factory=dict)
+    history: list[tuple[float, What]] = field(default_factory=list)
+    """Every blow, and when it fell (Unix seconds)."""
 
     def __post_init__(self) -> None:
         self.book = marks.Book(self.folder / "marks")
@@ -71,6 +73,7 @@ class Arena:
     def strike(self, what: Disturbance) -> None:
         """Let it happen, and note what it took."""
         self.struck[what.what] = self.struck.get(what.what, 0) + 1
+        self.history.append((time.time(), what.what))
         getattr(self, f"_{what.what}")(what.pick)
 
     def _catch(self, pick: float) -> tuple[Supervised, list[int], list[int]]:

@@ -28,6 +28,15 @@ class Kill:
     pids: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """A job that was under way in a process when it was killed, and the seconds until it ran again."""
+
+    job: str
+    killed_at: float
+    seconds: float
+
+
 class Book:
     """The marks file while it grows, for several threads. Each line is parsed once: tens of thousands are asked for many times a second."""
 
@@ -72,9 +81,9 @@ def counts(marks: Iterable[Mark], word: str) -> Counter[str]:
     return Counter(mark.job for mark in marks if mark.word == word)
 
 
-def rescues(marks: Sequence[Mark], kills: Iterable[Kill]) -> tuple[int, list[float]]:
-    """How many jobs were under way in a killed process, and how many seconds later each of those that ran again did so."""
-    victims, times = 0, list[float]()
+def rescues(marks: Sequence[Mark], kills: Iterable[Kill]) -> tuple[int, list[Rescue]]:
+    """How many jobs were under way in a killed process, and those of them that ran again."""
+    victims, rescued = 0, list[Rescue]()
     begun: defaultdict[str, list[float]] = defaultdict(list)
     for mark in marks:
         if mark.word == "began":
@@ -82,8 +91,10 @@ def rescues(marks: Sequence[Mark], kills: Iterable[Kill]) -> tuple[int, list[flo
     for kill in kills:
         hit = busy(mark for mark in marks if mark.at <= kill.at and mark.pid in kill.pids)
         victims += len(hit)
-        times += [min(later) - kill.at for job in hit.values() if (later := [at for at in begun[job] if at > kill.at])]
-    return victims, times
+        rescued += [
+            Rescue(job, kill.at, min(later) - kill.at) for job in hit.values() if (later := [at for at in begun[job] if at > kill.at])
+        ]
+    return victims, rescued
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import structlog
 
 from shared.bus import queue_names
 from shared.contracts.states import TERMINAL, State
@@ -20,10 +21,11 @@ from tests.chaos.battle import fight, quiet
 from tests.chaos.load import Load
 from tests.chaos.storm import Disturbance
 from tests.chaos.supervised import Supervised
-from tests.chaos.tally import Tally
+from tests.chaos.tally import RESCUE_WITHIN, Tally
 from tests.probe.sink import Sink
 from tests.servers import free_port, wait_until
 
+log = structlog.get_logger()
 ENDS = {f"job.{state}" for state in TERMINAL}
 PATIENCE = 60.0
 NO_ROOM = "No space left on device"
@@ -60,6 +62,17 @@ class Side:
                 self._done.add(job_id)
         return len(accepted - self._done)
 
+    def _tell(self, rescue: marks.Rescue) -> None:
+        """What happened to a job that was slow to run again, in seconds since the kill."""
+        course = [
+            (round(event.time / 1e3 - rescue.killed_at, 1), event.type, event.data)
+            for event in self.ledger.run(calls.events(rescue.job)).events
+        ]
+        struck = [
+            (round(at - rescue.killed_at, 1), what) for at, what in self._arena.history if -1 < at - rescue.killed_at < rescue.seconds
+        ]
+        log.warning("rescued_late", job=rescue.job, seconds=round(rescue.seconds, 1), course=course, struck=struck)
+
     def tally(self, seconds: float) -> Tally:
         """Everything counted, from the ledger, the marks and the sink."""
         states, twice, full = Counter[str](), 0, 0
@@ -76,6 +89,9 @@ class Side:
         known = sum(insist(lambda key=key: self.ledger.redis.zcard(key)) for key in listed)  # type: ignore[misc]  # a lambda's default
         left = self._arena.book.marks()
         victims, rescue = marks.rescues(left, self._arena.kills)
+        for one in rescue:
+            if one.seconds > RESCUE_WITHIN:
+                self._tell(one)
         done = sum(states[state] for state in TERMINAL)
         return Tally(
             name="Counterfoil",
@@ -90,7 +106,7 @@ class Side:
             plain_twice=sum(n > 1 for n in marks.counts(left, "plain").values()),
             once_twice=sum(n > 1 for n in Sink(self._arena.folder / "sink").counts().values()),
             victims=victims,
-            rescue=rescue,
+            rescue=[one.seconds for one in rescue],
             counters=self.ledger.run(calls.stats(queue_names("probe")))["counters"],
             seconds=seconds,
         )

@@ -107,7 +107,7 @@ class Side:
             plain_twice=sum(n > 1 for n in marks.counts(left, "plain").values()),
             once_twice=None,
             victims=victims,
-            rescue=rescue,
+            rescue=[one.seconds for one in rescue],
             counters={},
             seconds=seconds,
         )

@@ -1,6 +1,7 @@
 """Dead letters: listed, looked at, redriven as they were or mended, one or many, and let go."""
 
 import json
+import time
 import uuid
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_a_bad_mend_is_pointed_at(mine: Tenant, failed: str, body: Any, where: s
 
 
 def test_redrive_many(desk: ApiDesk, mine: Tenant) -> None:
-    """A dry run only counts; the real one redrives what matches, of this tenant, and no other."""
+    """A dry run only counts; the real one redrives what matches, of this tenant, and no other, and no faster than it was told."""
     broken = [mine.submit()["id"] for _ in range(3)]
     for job in broken:
         desk.fail(job)
@@ -116,11 +117,13 @@ def test_redrive_many(desk: ApiDesk, mine: Tenant) -> None:
         body = {"service": "avatar", "filter": {"reason": "permanent"}, "dry_run": True, "max_per_second": 1_000}
         dry = mine.client.post("/v1/dead-letters/redrive", json=body)
         none = mine.client.post("/v1/dead-letters/redrive", json={**body, "filter": {"reason": "exhausted"}, "dry_run": False})
-        wet = mine.client.post("/v1/dead-letters/redrive", json={**body, "dry_run": False})
+        began = time.monotonic()
+        wet = mine.client.post("/v1/dead-letters/redrive", json={**body, "dry_run": False, "max_per_second": 10})
 
         assert (202, 3, 0, True, []) == (dry.status_code, *(dry.json()[n] for n in ("matched", "redriven", "dry_run", "jobs")))
         assert (0, 0) == (none.json()["matched"], none.json()["redriven"])
         assert (202, 3, 3, False) == (wet.status_code, *(wet.json()[name] for name in ("matched", "redriven", "dry_run")))
+        assert time.monotonic() - began >= 0.2, "three at ten a second were redriven at once"
         assert sorted(broken) == sorted(wet.json()["jobs"])
         assert {"queued"} == {mine.job(job)["state"] for job in broken}
         assert "failed" == other.job(theirs)["state"]

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from tests.chaos import marks, page
-from tests.chaos.marks import Kill, Mark
+from tests.chaos.marks import Kill, Mark, Rescue
 from tests.chaos.storm import KILLS, Disturbance, storm
 from tests.chaos.tally import COLUMNS, Tally, table
 
@@ -47,7 +47,7 @@ def test_a_process_is_busy_from_began_to_did() -> None:
 
 def test_a_rescue_lasts_from_the_kill_to_the_next_start() -> None:
     """Only jobs under way in a killed process are victims; one that never runs again has no rescue time."""
-    assert (1, [3.0]) == marks.rescues(MARKS, [Kill(11.0, frozenset({1, 2}))])
+    assert (1, [Rescue("a", 11.0, 3.0)]) == marks.rescues(MARKS, [Kill(11.0, frozenset({1, 2}))])
     assert (1, []) == marks.rescues(MARKS[:4], [Kill(11.0, frozenset({1}))])
     assert (0, []) == marks.rescues(MARKS, [Kill(11.0, frozenset({2}))])
 
