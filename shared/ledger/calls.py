@@ -127,7 +127,7 @@ def claim(
     """Claim the job whose turn it is in `queue` ('': this very job): its record, or the word why this doorbell is to be ignored.
 
     Without a `job_id` the doorbell is the next one in the broker's list, where broker and ledger are one server and nothing waits in the
-    `urgent` queues; the word none where there is no such doorbell.
+    `urgent` queues; the word none where there is no such doorbell. Where they are two, no doorbell is asked for: for a broker that is away.
 
     `caps`: jobs that may run at once in the service, and for one tenant in it; 0: any number.
     """

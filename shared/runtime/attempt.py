@@ -38,6 +38,10 @@ from shared.runtime.runtime import Runtime
 log = structlog.get_logger()
 BREATH = 0.25
 """Seconds for which a child goes on with the next job by itself."""
+ALONE = 60.0
+"""Seconds for which it does so while the broker is away; at most half of its soft time limit, which is counted from the message."""
+LISTEN = 0.25
+"""Seconds between two looks for a next job, while the broker is away."""
 
 
 def run(runtime: Runtime, kind: str, payload: Any, *, queue: str, pid: int) -> None:
@@ -45,7 +49,7 @@ def run(runtime: Runtime, kind: str, payload: Any, *, queue: str, pid: int) -> N
     envelope = decode(runtime, kind, payload)
     if envelope is None:
         return
-    record, until = None, time.monotonic() + BREATH
+    record, began = None, time.monotonic()
     try:
         record = claim(runtime, envelope, queue, pid)
         while record is not None:
@@ -54,8 +58,7 @@ def run(runtime: Runtime, kind: str, payload: Any, *, queue: str, pid: int) -> N
                 ended = perform(runtime, record, job)
                 settle(runtime, record, job.artifacts, ended)
             record = None  # settled
-            if time.monotonic() < until:
-                record = go_on(runtime, queue, pid)
+            record = go_on(runtime, queue, pid, began) or work_alone(runtime, pid, began)
     except Exception as error:  # noqa: BLE001 - as below: no failure may leave the job unsettled
         give_up(runtime, envelope, record, error)
 
@@ -91,16 +94,27 @@ def claim(runtime: Runtime, envelope: Envelope, queue: str, pid: int) -> JobReco
     return None
 
 
-def go_on(runtime: Runtime, queue: str, pid: int) -> JobRecord | None:
+def go_on(runtime: Runtime, queue: str, pid: int, began: float) -> JobRecord | None:
     """The next job without the way through the broker and the worker's parent, which takes longer than a short job; None: there is none.
 
     For a `BREATH` only: time limits, `max_tasks_per_child` and the parent's ears are counted in messages. Nothing more urgent is passed.
     """
     names = queue_names(runtime.service.name)
-    if not runtime.service.settings.rings_in_ledger or queue not in names:
+    if not runtime.service.settings.rings_in_ledger or queue not in names or time.monotonic() - began >= BREATH:
         return None
     claimed = _claim(runtime, "", queue, pid, urgent=names[: names.index(queue)])
     return claimed if isinstance(claimed, JobRecord) else None
+
+
+def work_alone(runtime: Runtime, pid: int, began: float) -> JobRecord | None:
+    """The ledger's next job, most urgent first, while the broker is away and nobody rings; None once it is back, or after a while."""
+    while runtime.away and time.monotonic() - began < min(ALONE, runtime.service.policy.soft_time_limit / 2):
+        for queue in runtime.queues:
+            claimed = _claim(runtime, "", queue, pid)
+            if isinstance(claimed, JobRecord):
+                return claimed
+        time.sleep(LISTEN)
+    return None
 
 
 def _claim(runtime: Runtime, job_id: str, queue: str, pid: int, *, urgent: Sequence[str] = ()) -> JobRecord | Answer:

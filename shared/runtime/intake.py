@@ -93,8 +93,14 @@ class LedgerConsumer(Consumer):  # type: ignore[misc]  # celery is untyped
         conn.ensure_connection = partial(conn.ensure_connection, interval_start=1, interval_step=1, interval_max=3)
         return super().ensure_connected(conn)
 
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """The children are told at once: a short job is over before the reconciler's next look."""
+        self.runtime.away.note(True)
+        super().on_connection_error_after_connected(exc)
+
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
         """Called with each new broker connection: what the last one brought is the broker's again, and comes anew."""
+        self.runtime.away.note(False)
         hand_over = partial(self._fit_or_bury, super().create_task_handler(*args, **kwargs))
         if self._turns is not None:
             self.hub.on_tick.discard(self._turns.serve)

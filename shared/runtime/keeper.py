@@ -93,6 +93,7 @@ class Keeper(threading.Thread):
         """Wait for the jobs to end, at most `grace` seconds, renewing on; then give back what is left, uncharged, and end its processes."""
         deadline = time.monotonic() + grace
         self._runtime.ears.draining = True
+        self._runtime.away.close()
         held = self.beat()
         while held and time.monotonic() < deadline:
             time.sleep(BEAT / 2)

@@ -40,9 +40,11 @@ class Lifecycle:
         """Beat, about to keep time."""
         log.info("beat_ready", schedules=sorted(sender.app.conf.beat_schedule))
 
-    def on_init(self, **_: Any) -> None:
+    def on_init(self, sender: Any, **_: Any) -> None:
         """The parent, before it forks: take a name, refuse a ledger that would forget."""
         self._runtime.worker = worker_name(self._runtime.service.name)
+        consumed = set(sender.app.amqp.queues.consume_from)
+        self._runtime.queues = tuple(name for name in queue_names(self._runtime.service.name) if name in consumed)
         trail.begin()
         refuse_eviction(self._runtime)
         if self._runtime.service.preflight is not None:

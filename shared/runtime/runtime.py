@@ -8,6 +8,7 @@ from functools import cached_property
 
 from shared.bus import Bus
 from shared.ledger.store import Ledger
+from shared.runtime.away import Away
 from shared.runtime.ears import Ears
 from shared.service import Handler, Service
 from shared.storage import Storage
@@ -35,6 +36,12 @@ class Runtime:
 
     ears: Ears = field(default_factory=Ears)
     """What the parent's consumer hears."""
+
+    away: Away = field(default_factory=Away)
+    """Whether its broker is away."""
+
+    queues: tuple[str, ...] = ()
+    """What this worker consumes, most urgent first; known before it forks."""
 
     @cached_property
     def ledger(self) -> Ledger:

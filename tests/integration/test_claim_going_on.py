@@ -82,7 +82,11 @@ def test_a_cap_leaves_the_doorbell_where_it_is(ledger: Ledger) -> None:
 
 
 def test_a_broker_elsewhere_is_not_looked_into(redis_url: str, ledger: Ledger) -> None:
-    """Where the broker is another server, its doorbells come by the worker only."""
-    submit(ledger)
+    """L3: where the broker is another server, and away, the next job is claimed without a doorbell, and nothing once there is no more."""
+    first = submit(ledger)
+    elsewhere = Ledger(redis_url, "avatar", rings_here=False)
+    claimed = [go_on(elsewhere, "n1"), go_on(elsewhere, "n2")]
 
-    assert calls.Answer("none") == go_on(Ledger(redis_url, "avatar", rings_here=False))
+    assert [first, "none"] == [one.id if isinstance(one, JobRecord) else one.word for one in claimed]
+    assert 1 == waiting(ledger)
+    elsewhere.close()

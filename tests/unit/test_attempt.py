@@ -15,6 +15,7 @@ from shared.job import Child, FanOut
 from shared.ledger.calls import Call
 from shared.policy import Policy
 from shared.runtime import attempt
+from shared.runtime.away import Away
 from shared.runtime.runtime import Runtime
 from shared.service import Handler
 from tests.probe.contract import CONTRACT, Act, ProbeResult
@@ -58,6 +59,7 @@ class House:
         self.record = dict(RECORD)
         self.raises: dict[str, Exception] = {}
         self.left = self.rings_here = False
+        self.away = Away()
         monkeypatch.setattr(attempt, "leave", self._leave)
 
     def _leave(self) -> None:
@@ -75,6 +77,7 @@ class House:
         )
         bus = SimpleNamespace(bell=lambda *_, **__: "")
         runtime = SimpleNamespace(service=service, ledger=ledger, storage=storage, bus=bus, worker="w", handlers={Act.kind: handler})
+        runtime.away, runtime.queues = self.away, ("probe.high", "probe")
         attempt.run(cast("Runtime", runtime), Act.kind, payload, queue="probe", pid=17)
         return ledger.told
 
@@ -230,3 +233,27 @@ def test_child_goes_on_for_a_breath(house: House, monkeypatch: pytest.MonkeyPatc
 
     assert [JOB, "", ""] == [args[0] for args in claims]
     assert ("probe.high",) == claims[1][8:]
+
+
+def test_while_the_broker_is_away_a_child_goes_on_with_what_is_most_urgent(house: House) -> None:
+    """L3: nobody rings, so it takes the ledger's next job itself; once the broker is back it waits to be rung for."""
+    house.away.note(True)
+    ended = 0
+
+    def three(_command: Act, _job: Any) -> ProbeResult:
+        nonlocal ended
+        ended += 1
+        house.away.note(ended < 3)
+        return ProbeResult(said="well")
+
+    claims = [(args[0], args[5]) for script, args in house.run(three) if script == "claim"]
+
+    assert [(JOB, "probe"), ("", "probe.high"), ("", "probe.high")] == claims
+
+
+def test_a_worker_that_leaves_takes_nothing_more(house: House) -> None:
+    """Whatever becomes of its broker then."""
+    house.away.close()
+    house.away.note(True)
+
+    assert ["claim", "succeed"] == [script for script, _ in house.run(well)]

@@ -5,7 +5,7 @@
 -- The answer is 'claimed' with the id and the whole record, or the reason.
 -- With id '' a child that is done with its job goes on: it takes the doorbell that is next in `queue` off the list itself, where broker and
 -- ledger are one server and the lists in ARGV 11 on (what is more urgent) are empty. Only a doorbell that is ours to the letter: whatever
--- else lies there is for the worker to judge.
+-- else lies there is for the worker to judge. Where the broker is another server, and away, there is no doorbell to take.
 local id, worker, pid, lease, nonce, queue = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local service_cap, tenant_cap = tonumber(ARGV[9]), tonumber(ARGV[10])
 
@@ -52,7 +52,6 @@ local function had_already()
 end
 
 local function doorbell_waits()
-  if not RINGS_HERE then return false end
   for i = 11, #ARGV do if redis.call('LLEN', ARGV[i]) > 0 then return false end end
   local head = redis.call('LINDEX', queue, -1)
   local tag = head and string.match(head, '"delivery_tag": "([%w_.]+)"')
@@ -65,7 +64,7 @@ end
 local had = had_already()
 if had then return {'claimed', redis.call('HGETALL', job_key(had)), had} end
 local goes_on = id == ''
-if goes_on and not doorbell_waits() then return {'none'} end
+if goes_on and RINGS_HERE and not doorbell_waits() then return {'none'} end
 if service_is_full() then
   if queue ~= '' then park('*', queue) end
   count('capped')
@@ -74,7 +73,7 @@ end
 local next_id, r
 if queue ~= '' then next_id, r = next_in_turn() end
 if goes_on and not next_id then return {'none'} end
-if goes_on then redis.call('RPOP', queue) end
+if goes_on and RINGS_HERE then redis.call('RPOP', queue) end
 if next_id then id = next_id else r = load(id) end
 if not r then count('unknown_dropped'); return {'unknown'} end
 if not next_id and (r.state == 'queued' or r.wait == 'woken') and tenant_is_full(r) then count('capped'); return {'capped', r.state} end
