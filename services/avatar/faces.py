@@ -1,33 +1,37 @@
-"""Finds faces with BlazeFace (Bazarevsky et al., 2019): the full-range model on the whole photo, the short-range one close up.
+"""Finds the face that a photo is of: detectors on the whole photo, then on tiles for faces that are small in it, then the mesh."""
 
-The models' outputs are offsets from a fixed grid of anchors; the grids below are those of MediaPipe's `face_detection_full_range`
-and `face_detection_short_range` graphs.
-"""
-
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING
 
+from services.avatar import blazeface, mesh
+from services.avatar.blazeface import FULL_RANGE, SHORT_RANGE, Found, detect
 from services.avatar.inference import Model, load_model
+from services.avatar.mesh import Lips
+from services.avatar.views import Views
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Floats = npt.NDArray[np.float32]
-    Pixels = npt.NDArray[np.uint8]
-
-FULL_RANGE: Final = "face_detection_full_range_sparse.tflite"
-SHORT_RANGE: Final = "face_detection_short_range.tflite"
-_GRIDS: Final[dict[str, tuple[tuple[int, int], ...]]] = {FULL_RANGE: ((48, 1),), SHORT_RANGE: ((16, 2), (8, 6))}
-"""By model: (cells each way, anchors a cell) of each layer, in the order of its outputs."""
-_THRESHOLD: Final = {FULL_RANGE: 0.6, SHORT_RANGE: 0.5}
+TILES = (3, 5)
+"""Tiles along the longer edge, tried in this order: with 3 faces of an eighth of a tile are found, with 5 those of 36 pixels in 2,560."""
+_OVERLAP = 0.25
+_SURE = 0.6
+"""The mesh's score of a face; what the detectors took for one on tiles without any got 0.0 to 0.4, every real one over 0.98."""
+_NEARLY_SURE = 0.8
+"""A detector's score on the whole photo that counts without the mesh's word: masks and profiles."""
+_LOOKED_AT = 6
+_FACE_HEIGHTS = 0.89
+"""The detectors' box in heights of the mesh, which reaches from the hair to the chin, and how far lower it lies."""
+_LOWER = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in a photo, in its pixels: box from eyebrows to chin, the eyes (the person's right one first), nose tip and mouth."""
+    """A face in a photo, in its pixels: box from eyebrows to chin, the eyes, the person's right one first; `lips` where they are sure."""
 
     left: float
     top: float
@@ -35,8 +39,7 @@ class Face:
     height: float
     score: float
     eyes: tuple[tuple[float, float], tuple[float, float]]
-    nose: tuple[float, float]
-    mouth: tuple[float, float]
+    lips: Lips | None = None
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -44,83 +47,84 @@ class Face:
         return self.left + self.width / 2, self.top + self.height / 2
 
 
-def find_face(pixels: "Pixels") -> Face | None:
+def find_face(pixels: "npt.NDArray[np.uint8]") -> Face | None:
     """The face that the photo is of, or None. With several, large, sure and central ones go first."""
-    height, width = pixels.shape[:2]
-    whole = (0.0, 0.0, float(max(width, height)))
-    found = [*_detect(pixels, whole, FULL_RANGE), *_detect(pixels, whole, SHORT_RANGE)]
-    if not found:
-        return None
-    best = max(found, key=lambda face: _weight(face, width, height))
-    # A second look, close up, with the finer of the two: the eyes come out true enough to level by.
-    side = 2.2 * max(best.width, best.height)
-    x, y = best.centre
-    closer = [face for face in _detect(pixels, (x - side / 2, y - side / 2, side), SHORT_RANGE) if _overlap(face, best)]
-    return max(closer, key=lambda face: face.score, default=best)
+    views = Views(pixels)
+    whole = (0.0, 0.0, float(max(views.size)))
+    found = _ranked([*detect(views, whole, FULL_RANGE), *detect(views, whole, SHORT_RANGE)], views)
+    if (face := _first_sure(found, views)) is not None:
+        return face
+    if found and found[0].score >= _NEARLY_SURE:
+        return _as_detected(found[0], views)
+    for along in TILES:
+        tiled = [face for window in _tiles(*views.size, along) for face in detect(views, window, FULL_RANGE)]
+        if (face := _first_sure(_ranked(tiled, views), views)) is not None:
+            return face
+    return None
 
 
-def _weight(face: Face, width: int, height: int) -> float:
-    x, y = face.centre
-    off = abs(x / width - 0.5) + abs(y / height - 0.5)
-    return face.width * face.height * face.score * (1.2 - off)
+def _ranked(found: Iterable[Found], views: Views) -> list[Found]:
+    """Each face once, the one that the photo is most likely of first."""
+    width, height = views.size
 
+    def weight(face: Found) -> float:
+        x, y = face.centre
+        off = abs(x / width - 0.5) + abs(y / height - 0.5)
+        return face.width * face.height * face.score * (1.2 - off)
 
-def _overlap(face: Face, other: Face) -> bool:
-    (x, y), (u, v) = face.centre, other.centre
-    return abs(x - u) < other.width / 2 and abs(y - v) < other.height / 2
-
-
-def _detect(pixels: "Pixels", window: tuple[float, float, float], name: str) -> Iterable[Face]:
-    """All faces in a square window (left, top, side); what of it lies outside the photo is black, as the models were trained."""
-    import numpy as np  # noqa: PLC0415 - heavy
-
-    model = load_model(name)
-    outputs = model.run(_view(pixels, window, model.edge))
-    with np.errstate(over="ignore"):
-        scores = 1 / (1 + np.exp(-outputs[1].reshape(-1)))
-    places = outputs[16].reshape(-1, 8, 2) / model.edge
-    places[:, (0, 2, 3, 4, 5, 6, 7)] += _anchors(name)[:, None]  # row 1 is width and height: no place
-    left, top, side = window
-    kept: list[Face] = []
-    for index in np.argsort(-scores):
-        if scores[index] < _THRESHOLD[name]:
-            break
-        face = _face(places[index] * side, left, top, float(scores[index]))
-        if not any(_overlap(face, other) for other in kept):
+    kept: list[Found] = []
+    for face in sorted(found, key=weight, reverse=True):
+        if not any(face.overlaps(other) for other in kept):
             kept.append(face)
     return kept
 
 
-def _face(points: "Floats", left: float, top: float, score: float) -> Face:
-    width, height = (float(value) for value in points[1])
-    (x, y), right_eye, left_eye, nose, mouth = ((float(u) + left, float(v) + top) for u, v in points[[0, 2, 3, 4, 5]])
-    return Face(x - width / 2, y - height / 2, width, height, score, (right_eye, left_eye), nose, mouth)
+def _first_sure(ranked: list[Found], views: Views) -> Face | None:
+    for seen in islice(ranked, _LOOKED_AT):
+        # What is doubtful is looked at close up: a crowd may look like one large face.
+        found = seen if seen.score >= _NEARLY_SURE else _closer(seen, views)
+        fitted = mesh.fit(views, found.centre, found.side, _angle(found))
+        if fitted.score >= _SURE:
+            (x, y), _, height = fitted.box()
+            side = _FACE_HEIGHTS * height
+            down = _LOWER * side
+            x, y = x - down * math.sin(fitted.angle), y + down * math.cos(fitted.angle)
+            return Face(x - side / 2, y - side / 2, side, side, found.score, fitted.eyes, fitted.lips())
+    return None
 
 
-def _view(pixels: "Pixels", window: tuple[float, float, float], edge: int) -> "Floats":
-    """The window as a model's input: (edge, edge, 3), -1 to 1."""
-    import numpy as np  # noqa: PLC0415 - heavy
-    from PIL import Image  # noqa: PLC0415 - heavy
-
-    left, top, side = window
-    box = (round(left), round(top), round(left + side), round(top + side))
-    view = Image.fromarray(pixels).crop(box).resize((edge, edge), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return (np.asarray(view, dtype=np.float32) - 127.5) / 127.5
+def _as_detected(found: Found, views: Views) -> Face:
+    """Without a mesh."""
+    best = _closer(found, views)  # the eyes come out true enough to level by
+    return Face(best.left, best.top, best.width, best.height, best.score, best.eyes)
 
 
-@cache
-def _anchors(name: str) -> "Floats":
-    """The anchors' centres, shape (anchors, 2), 0 to 1."""
-    import numpy as np  # noqa: PLC0415 - heavy
+def _closer(found: Found, views: Views) -> Found:
+    """A second look, close up, with the finer detector; what was found where it sees nothing."""
+    side = 2.2 * found.side
+    x, y = found.centre
+    closer = [face for face in detect(views, (x - side / 2, y - side / 2, side), SHORT_RANGE) if face.overlaps(found)]
+    return max(closer, key=lambda face: face.score, default=found)
 
-    layers = []
-    for cells, repeats in _GRIDS[name]:
-        middles = (np.arange(cells, dtype=np.float32) + 0.5) / cells
-        grid = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
-        layers.append(np.repeat(grid, repeats, axis=0))
-    return np.concatenate(layers)
+
+def _angle(found: Found) -> float:
+    (x, y), (u, v) = found.eyes
+    return math.atan2(v - y, u - x)
+
+
+def _tiles(width: int, height: int, along: int) -> Iterator[tuple[float, float, float]]:
+    """Square windows (left, top, side) that cover the photo, `along` of them at its longer edge; neighbours overlap by a quarter."""
+    side = max(width, height) / (along - (along - 1) * _OVERLAP)
+    for top in _starts(height, side):
+        for left in _starts(width, side):
+            yield left, top, side
+
+
+def _starts(length: int, side: float) -> list[float]:
+    count = max(1, math.ceil((length - side) / (side * (1 - _OVERLAP)) - 1e-6) + 1)
+    return [0.0] if count == 1 else [place * (length - side) / (count - 1) for place in range(count)]
 
 
 def models() -> tuple[Model, ...]:
-    """Both detectors, loaded."""
-    return load_model(FULL_RANGE), load_model(SHORT_RANGE)
+    """Detectors and mesh, loaded."""
+    return (*blazeface.detectors(), load_model(mesh.MESH))

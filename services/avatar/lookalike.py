@@ -1,4 +1,4 @@
-"""Look-alikes: a photo and an illustrated style give a drawn person with the photo's colours, hair length and smile.
+"""Look-alikes: a photo and an illustrated style give a drawn person with the photo's colours, hair length and mouth.
 
 What was suggested is in the result; a variant's options, with one of them changed, draw it again without the photo.
 """
@@ -22,6 +22,7 @@ from shared.errors import PermanentError
 LOOKALIKES: Final = ("adventurer", "avataaars", "big-smile", "micah", "open-peeps", "personas", "toon-head", "voxel-art")
 """The styles that draw people and have a colour for the skin."""
 _EDGE = 256
+_MOUTHS: Final = {"smiling": "mood.happy", "closed": "mood.serious", "open": "mouth.open"}
 
 
 def load() -> None:
@@ -58,7 +59,7 @@ def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:
         )
     with clock.stage("measure"):
         crop = frame(photo.pixels, face, _EDGE)
-        likeness = measure_likeness(crop, cut_out(crop))
+        likeness = measure_likeness(crop, cut_out(crop), face.lips)
     wishes = {**wishes_for(loaded, likeness), **own}
     seeds = [derived_seed("look-alike", number + 1, command.random_seed) for number in range(command.variants)]
     drafts = [Draft(name, loaded.rights, partial(illustrate, name, seed, wishes, command=command, clock=clock), seed) for seed in seeds]
@@ -68,7 +69,7 @@ def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:
 def wishes_for(loaded: LoadedStyle, likeness: Likeness) -> dict[str, Any]:
     """The style's options that show a likeness. Colours are those of the photo: a style's own few skins would round a complexion away."""
     table = tables()[loaded.name]
-    traits = [f"hair.{likeness.length}", "mood.happy" if likeness.smiling else "mood.serious"]
+    traits = [f"hair.{likeness.length}", *([_MOUTHS[likeness.mouth]] if likeness.mouth else [])]
     wishes = options_for(loaded, table, ["subject.person", *traits])
     for slot, colour in (("skin", likeness.skin), ("hair", likeness.hair)):
         wishes.update({option: [colour] for option in table.colours.get(slot, []) if colour})

@@ -74,8 +74,8 @@ def test_no_face_is_a_clear_refusal(tmp_path: Path) -> None:
 def test_every_style_shows_it(name: str) -> None:
     """Each style draws people, has options for skin and hair length, and gives a bald head no hair colour."""
     loaded = load_style(name)
-    long = wishes_for(loaded, Likeness("#8d5524", "#101010", "long", smiling=True))
-    bald = wishes_for(loaded, Likeness("#ffe0bd", None, "bald", smiling=False))
+    long = wishes_for(loaded, Likeness("#8d5524", "#101010", "long", "smiling"))
+    bald = wishes_for(loaded, Likeness("#ffe0bd", None, "bald", "closed"))
 
     assert name in vocabulary().styles["person"]
     assert long != bald

@@ -61,7 +61,7 @@ def test_transparent_ground_keeps_the_matte() -> None:
 
 def at(x: float, y: float, lean: float = 0.0) -> Face:
     """A face of 40 pixels, whose left eye is `lean` pixels lower than the right one."""
-    return Face(x - 20, y - 20, 40, 40, 0.9, ((x - 8, y - 5), (x + 8, y - 5 + lean)), (x, y), (x, y + 10))
+    return Face(x - 20, y - 20, 40, 40, 0.9, ((x - 8, y - 5), (x + 8, y - 5 + lean)))
 
 
 def test_crop_follows_the_face() -> None:
