@@ -6,6 +6,7 @@ whether case matters there (RFC 5321, 2.4); the domain's never does.
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 
 import idna
@@ -13,7 +14,8 @@ import idna
 MAX_ADDRESS = 254
 MAX_LOCAL = 64
 # RFC 5322 dot-atom: no quotes, no leading, trailing or doubled dot.
-LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+# RFC 6531 adds all characters beyond ASCII; `normalise` leaves out those that nobody can see.
+LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+)*")
 LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"(?:{LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?)")
 
@@ -39,19 +41,21 @@ def to_ascii(domain: str) -> str:
 def normalise(address: str) -> str:
     """The address as it goes over the wire and as mailings compare it. Raises `BadAddressError` with the reason.
 
-    Not yet: local parts with non-ASCII letters, which need a relay with SMTPUTF8 (RFC 6531).
+    A local part with letters beyond ASCII is in Unicode's composed form (NFC); it needs a relay with SMTPUTF8 (RFC 6531).
     """
     local, at, domain = address.strip().rpartition("@")
+    if not local.isascii():
+        local = unicodedata.normalize("NFC", local)
+        if not local.isprintable() or any(character.isspace() for character in local):
+            raise BadAddressError("the part before the @ has a character that nobody can see")
     if not at or not local or not domain:
         raise BadAddressError("an address reads local-part@domain")
-    if not local.isascii():
-        raise BadAddressError("the part before the @ has non-ASCII letters, which this mailer cannot send to")
-    if len(local) > MAX_LOCAL:
+    if len(local.encode()) > MAX_LOCAL:
         raise BadAddressError(f"the part before the @ is longer than {MAX_LOCAL} characters")
     if not LOCAL.fullmatch(local):
         raise BadAddressError("the part before the @ has a character or a dot where none may be")
     normal = f"{local}@{to_ascii(domain)}"
-    if len(normal) > MAX_ADDRESS:
+    if len(normal.encode()) > MAX_ADDRESS:
         raise BadAddressError(f"the address is longer than {MAX_ADDRESS} characters")
     return normal
 

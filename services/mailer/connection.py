@@ -24,6 +24,9 @@ GO_AHEAD = 354
 CLOSING = 421
 
 
+NO_UTF8 = Reply(553, ("5.6.7 not offered: this mail server takes no address with letters beyond ASCII before the @ (no SMTPUTF8)",))
+
+
 class UnknownOutcomeError(ConnectionError):
     """The body was offered and the answer lost: the server may or may not have the mail."""
 
@@ -142,9 +145,14 @@ class Connection:
         """Hand over one mail; `stuffed` ends in the lone dot. `before_body` is awaited when the body is about to go out.
 
         `ahead` is the recipient of the next call, whose envelope travels with this body; only where the server `pipelines`.
+        A recipient that the server could not even be told of (SMTPUTF8) is refused here, in its stead.
         Raises `DisconnectedError` where the connection broke before the body (the mail is untouched) and `UnknownOutcomeError`
         where it broke after.
         """
+        if not self._can_carry(recipient):
+            return Outcome("rcpt", NO_UTF8)
+        if not self._can_carry(ahead):
+            ahead = ""
         refused = await self._envelope(sender, recipient)
         if refused is not None:
             self._die_if_closing(refused.reply)
@@ -161,8 +169,11 @@ class Connection:
         self._die_if_closing(reply)
         return Outcome("body", reply)
 
+    def _can_carry(self, recipient: str) -> bool:
+        return recipient.isascii() or "SMTPUTF8" in self._offers
+
     def _commands(self, sender: str, recipient: str) -> bytes:
-        return b"MAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n" % (sender.encode("ascii"), recipient.encode("ascii"))
+        return b"%s\r\n%s\r\nDATA\r\n" % _envelope(sender, recipient)
 
     async def _envelope(self, sender: str, recipient: str) -> Outcome | None:
         """Sender and recipient, up to the 354; None: the body may go."""
@@ -192,7 +203,7 @@ class Connection:
         return None if data.code == GO_AHEAD else Outcome("data", data)
 
     async def _envelope_in_steps(self, sender: str, recipient: str) -> Outcome | None:
-        from_, to = b"MAIL FROM:<%s>" % sender.encode("ascii"), b"RCPT TO:<%s>" % recipient.encode("ascii")
+        from_, to = _envelope(sender, recipient)
         steps: tuple[tuple[Phase, bytes], ...] = (("mail", from_), ("rcpt", to))
         for phase, line in steps:
             reply = await self._command(line)
@@ -219,3 +230,9 @@ class Connection:
             return
         finally:
             self._wire.close()
+
+
+def _envelope(sender: str, recipient: str) -> tuple[bytes, bytes]:
+    """MAIL and RCPT; a recipient beyond ASCII asks for SMTPUTF8 (RFC 6531, 3.4)."""
+    extension = b"" if recipient.isascii() else b" SMTPUTF8"
+    return b"MAIL FROM:<%s>%s" % (sender.encode("ascii"), extension), b"RCPT TO:<%s>" % recipient.encode()

@@ -1,10 +1,12 @@
 """What all recipients of a mailing share: planned and checked once, stashed as JSON, opened by every batch."""
 
+import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.mailer import headers, mime, unsubscribe
+from services.mailer.markup import content_id, html_of
 from services.mailer.plaintext import from_html, tidied
 from services.mailer.settings import MailerSettings
 from services.mailer.templates import MailTemplate, TemplateInvalidError, renderer
@@ -20,6 +22,8 @@ class AttachedFile(Message):
 
     name: str
     blob: Blob
+    cid: str = ""
+    """The Content-ID of an image that the HTML shows; empty: a file attached."""
 
 
 class Content(Message):
@@ -42,19 +46,25 @@ def from_command(command: SendMailing, job: Job, settings: MailerSettings) -> Co
     """Check the request as a whole. Raises `PermanentError` with a pointer to what is wrong."""
     one_click = command.list_unsubscribe == unsubscribe.ONE_CLICK
     unsubscribe.refuse_contradictions(command.list_unsubscribe, transactional=command.transactional, public_url=settings.public_url)
+    sender = _address(command.sender, "/from/email")
+    domain = sender.email.rpartition("@")[2]
+    html = html_of(command, domain)
     content = Content(
-        sender=_address(command.sender, "/from/email"),
+        sender=sender,
         reply_to=command.reply_to and _address(command.reply_to, "/reply_to/email"),
         subject=command.subject,
-        html=command.html,
-        text=command.text if command.text is not None or command.html is None else from_html(command.html),
+        html=html,
+        text=command.text if command.text is not None or html is None else from_html(html),
         text_is_derived=command.text is None,
         headers=command.headers,
         list_unsubscribe=unsubscribe.TEMPLATE if one_click else command.list_unsubscribe,
         one_click_at=settings.public_url if one_click else "",
-        attachments=[AttachedFile(name=each.name, blob=job.input(each.upload)) for each in command.attachments],
+        attachments=[
+            AttachedFile(name=each.name, blob=job.input(each.upload), cid=content_id(each.cid, domain) if each.cid else "")
+            for each in command.attachments
+        ],
     )
-    _check_templates(content)
+    _check_templates(content, mjml=command.mjml is not None)
     _check_headers(content)
     size = sum(attached.blob.bytes for attached in content.attachments)
     most = settings.max_attachment_bytes
@@ -65,19 +75,24 @@ def from_command(command: SendMailing, job: Job, settings: MailerSettings) -> Co
 
 def _address(address: Address, pointer: str) -> Address:
     try:
-        return Address(email=normalise(address.email), name=address.name)
+        email = normalise(address.email)
     except BadAddressError as error:
         raise PermanentError(str(error), type="bad-address", pointer=pointer) from error
+    if not email.isascii():  # every recipient's server would have to offer SMTPUTF8
+        raise PermanentError("a sender's part before the @ must be ASCII", type="bad-address", pointer=pointer)
+    return Address(email=email, name=address.name)
 
 
-def _check_templates(content: Content) -> None:
+def _check_templates(content: Content, *, mjml: bool) -> None:
     parts = {"subject": content.subject, "html": content.html, "text": content.text, "list_unsubscribe": content.list_unsubscribe}
     for name, source in parts.items():
         try:
             renderer(source or "", escape=name == "html")
         except TemplateInvalidError as error:
             where = " (it was derived from html; give a text of your own)" if content.text_is_derived and name == "text" else ""
-            raise PermanentError(f"{error}{where}", type="bad-template", pointer=f"/{name}") from error
+            raise PermanentError(
+                f"{error}{where}", type="bad-template", pointer="/mjml" if mjml and name == "html" else f"/{name}"
+            ) from error
 
 
 def _check_headers(content: Content) -> None:
@@ -132,6 +147,12 @@ def template_of(content: Content) -> MailTemplate:
     )
 
 
+def _media_type(attached: AttachedFile) -> str:
+    """What the upload said, else what the name says: an image of no type is not shown."""
+    said = attached.blob.media_type
+    return said if said != "application/octet-stream" else mimetypes.guess_type(attached.name)[0] or said
+
+
 def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
     """Read the stashed content, load its attachments and compile its templates."""
     with job.open(blob) as path:
@@ -139,7 +160,7 @@ def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
     files = []
     for attached in content.attachments:
         with job.open(attached.blob) as path:
-            files.append(mime.File(attached.name, attached.blob.media_type, path.read_bytes()))
+            files.append(mime.File(attached.name, _media_type(attached), path.read_bytes(), attached.cid))
     skeleton = mime.Skeleton(
         sender=(content.sender.email, content.sender.name),
         reply_to=(content.reply_to.email, content.reply_to.name) if content.reply_to else None,

@@ -78,7 +78,7 @@ def text(value: str, name: str) -> bytes:
 def mailbox(address: str, name: str, header: str) -> bytes:
     """`name <address>` for an address header; the address is one that `addresses.normalise` gave. Raises `HeaderError`."""
     refuse_controls(name)
-    spec = refuse_controls(address).encode("ascii")
+    spec = refuse_controls(address).encode()  # beyond ASCII only in a mail to an address that is (RFC 6532)
     if not name:
         return spec
     if not _is_plain(name) or len(name) > MAX_LINE - 2:

@@ -55,10 +55,11 @@ class Recipient(Result):
 
 
 class Attachment(Result):
-    """A finished upload to attach to every mail, under `name`."""
+    """A finished upload to attach to every mail, under `name`; with a `cid`, an image that the HTML shows by `<img src="cid:…">`."""
 
     upload: UploadId
     name: OneLine
+    cid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
 
 
 class MailingResult(Result):
@@ -101,6 +102,10 @@ class SendMailing(Command):
     sender: Address = Field(alias="from")
     subject: OneLine
     html: Annotated[str, StringConstraints(max_length=2_000_000)] | None = None
+    mjml: Annotated[str, StringConstraints(max_length=2_000_000)] | None = None
+    """Instead of `html`: MJML, compiled once."""
+    inline_css: bool = False
+    """Write the HTML's CSS into `style` attributes, once; refused where that would change anything else."""
     text: Annotated[str, StringConstraints(max_length=2_000_000)] | None = None
     recipients: Annotated[list[Recipient], Field(min_length=1, max_length=100_000)] | UploadId
     reply_to: Address | None = None
@@ -119,8 +124,15 @@ class SendMailing(Command):
 
     @model_validator(mode="after")
     def _has_a_body(self) -> "SendMailing":
-        if self.html is None and self.text is None:
-            msg = "give html, text or both: a mail needs a body"
+        if self.html is None and self.text is None and self.mjml is None:
+            msg = "give html (or mjml), text or both: a mail needs a body"
+            raise ValueError(msg)
+        if self.html is not None and self.mjml is not None:
+            msg = "give html or mjml, not both: mjml becomes the html"
+            raise ValueError(msg)
+        cids = [attached.cid for attached in self.attachments if attached.cid]
+        if len(set(cids)) < len(cids):
+            msg = "two attachments have the same cid"
             raise ValueError(msg)
         return self
 

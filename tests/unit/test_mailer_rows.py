@@ -88,7 +88,8 @@ def test_the_same_mailbox_is_mailed_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "normal"), [("Ada@Example.COM", "Ada@example.com"), ("a@Köln.de", "a@xn--kln-sna.de"), (" a+b@x.co ", "a+b@x.co")]
+    ("given", "normal"),
+    [("Ada@Example.COM", "Ada@example.com"), ("a@Köln.de", "a@xn--kln-sna.de"), (" a+b@x.co ", "a+b@x.co"), ("u\u0308@x.de", "ü@x.de")],
 )
 def test_addresses_are_normalised(given: str, normal: str) -> None:
     """Domains in lower case and punycode, the local part untouched."""
@@ -106,7 +107,9 @@ def test_addresses_are_normalised(given: str, normal: str) -> None:
         ".a@x.de",
         "a.@x.de",
         "a..b@x.de",
-        "ü@x.de",
+        "a\u200bb@x.de",
+        "a\u3000b@x.de",
+        "ü" * 33 + "@x.de",
         "a b@x.de",
         "a@-x.de",
         "a@x.1",
