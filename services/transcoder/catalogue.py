@@ -26,6 +26,7 @@ BESIDES: Mapping[str, str] = {
     " with a cap, by bit rate or by size in bytes (two passes)",
     "vmaf": "how like the source each size looks, 0 to 100, measured after the encoding",
     "quality": "a VMAF to reach: a few seconds are encoded and measured to find each size's quality",
+    "watermark": "an uploaded picture (PNG, JPEG, WebP) on every frame of every size, in nine places",
     "captions": "WebVTT from uploads (SRT, WebVTT) and from the source's own text tracks; in hls and dash a track to choose",
     "audio_tracks": "which of the source's sound tracks, in all outputs: the first unless said, numbers, or all",
     "loudness": "EBU R128 in two passes, to a target of your choice",

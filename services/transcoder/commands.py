@@ -48,15 +48,12 @@ def encode(
     """
     sizes = [rendition.size for rendition in pictures]
     if part is None:
-        opening = [*_opening(film.clip, settings, threads), *TELLING]
-        opening += ["-filter_complex", graph(film.video, sizes, tone_at=film.top)]
+        opening = [*_opening(film.clip, settings, threads), *TELLING, *(film.mark.inputs() if film.mark else [])]
+        opening += ["-filter_complex", graph(film.video, sizes, tone_at=film.top, mark=film.mark)]
         timing = ["-fps_mode:v", "vfr", "-force_key_frames", f"expr:gte(t,n_forced*{GRID_SECONDS})"]
     else:
-        opening = [
-            *reading(film, part, settings, threads),
-            "-filter_complex",
-            graph(film.video, sizes, cut=film.cut(part), tone_at=film.top),
-        ]
+        chains = graph(film.video, sizes, cut=film.cut(part), tone_at=film.top, mark=film.mark)
+        opening = [*reading(film, part, settings, threads), "-filter_complex", chains]
         timing = ["-frames:v", str(part.count), "-fps_mode:v", "passthrough", "-enc_time_base", str(film.clock)]
         timing += ["-force_key_frames", ",".join(f"{at:g}" for at in part.keys)]
     for number, rendition in enumerate(pictures):
@@ -68,10 +65,10 @@ def encode(
 
 
 def reading(film: Film, part: Part, settings: TranscoderSettings, threads: int) -> list[str]:
-    """Options up to and including the source, read from where a part begins, in the source's own timestamps."""
+    """Options up to and including the source (and the watermark), read from where a part begins, in the source's own timestamps."""
     seek = ["-noaccurate_seek", "-ss", f"{part.seek:.6f}"] if part.seek is not None else []
     guarded = _guarded(settings, threads, film.error_rate(part, settings.max_error_rate))
-    return [*guarded, "-copyts", *seek, "-i", _file(SOURCE), *TELLING]
+    return [*guarded, "-copyts", *seek, "-i", _file(SOURCE), *TELLING, *(film.mark.inputs() if film.mark else [])]
 
 
 def sounds(

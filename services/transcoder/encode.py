@@ -30,10 +30,10 @@ class Bench:
     scratch: Path
     checkpoint: Checkpoint
 
-    def limits(self, cpu_seconds: int, memory_mb: int | None = None) -> Limits:
+    def limits(self, cpu_seconds: int, memory_mb: int | None = None, file_bytes: int | None = None) -> Limits:
         """For one program."""
         given = self.settings
-        return Limits(cpu_seconds, memory_mb or given.memory_mb, given.max_output_bytes, given.nice)
+        return Limits(cpu_seconds, memory_mb or given.memory_mb, file_bytes or given.max_output_bytes, given.nice)
 
     def watch(self) -> Watch:
         """Over a program that has no progress to tell."""

@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from services.transcoder.ladder import Size
+from services.transcoder.mark import Mark
 from services.transcoder.parts import RUN_UP, Part
 from services.transcoder.probe import Video
 from shared.contracts.transcoder import Clip
@@ -26,6 +27,8 @@ class Film:
     """Frames a second of a steady source; None where every frame keeps its own time."""
     offset: float = 0.0
     """Seconds by which the first frame is later than the file's (or clip's) beginning."""
+    mark: Mark | None = None
+    """What is laid on every frame."""
 
     @property
     def frames(self) -> int | None:

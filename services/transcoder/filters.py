@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.transcoder.ladder import Size
+from services.transcoder.mark import Mark
 from services.transcoder.probe import Video
 
 TONE_MAP = (
@@ -15,11 +16,20 @@ PLAIN = ("format=yuv420p",)
 """What encoders are given."""
 
 
-def graph(video: Video, sizes: Sequence[Size], last: Sequence[str] = PLAIN, *, cut: Sequence[str] = (), tone_at: Size | None = None) -> str:
+def graph(
+    video: Video,
+    sizes: Sequence[Size],
+    last: Sequence[str] = PLAIN,
+    *,
+    cut: Sequence[str] = (),
+    tone_at: Size | None = None,
+    mark: Mark | None = None,
+) -> str:
     """A -filter_complex from stream `video` to pads [v0], [v1] … in the order of `sizes`; `last` ends each chain.
 
     FFmpeg turns a rotated picture upright before the graph sees it, so sizes are upright ones. `cut` comes after deinterlacing, which
     looks at the frames beside, and before all that is dear. Tone mapping is, so it happens once, at `tone_at` or else the largest size.
+    `mark` is input 1.
     """
     before = ["bwdif=mode=send_frame:deint=interlaced", f"settb={video.tick}"] if video.interlaced else []
     before += cut
@@ -27,8 +37,11 @@ def graph(video: Video, sizes: Sequence[Size], last: Sequence[str] = PLAIN, *, c
         before += [_scale(tone_at or sizes[0]), TONE_MAP]
     outputs = "".join(f"[s{number}]" for number in range(len(sizes)))
     head = ",".join([*before, f"split={len(sizes)}"])
-    chains = [f"[s{number}]{_scale(size)},setsar=1:1,{','.join(last)}[v{number}]" for number, size in enumerate(sizes)]
-    return ";".join([f"[0:{video.index}]{head}{outputs}", *chains])
+    chains = [f"[0:{video.index}]{head}{outputs}", *(mark.chain(sizes) if mark else [])]
+    for number, size in enumerate(sizes):
+        marked = f"[p{number}];[p{number}][k{number}]{mark.overlay(size)}," if mark else ","
+        chains.append(f"[s{number}]{_scale(size)},setsar=1:1{marked}{','.join(last)}[v{number}]")
+    return ";".join(chains)
 
 
 def _scale(size: Size) -> str:

@@ -6,7 +6,7 @@ Paths in a plan are relative to the job's scratch folder, in which the source li
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from services.transcoder import captions, voices, wishes
@@ -14,6 +14,7 @@ from services.transcoder.asides import Asides, asides
 from services.transcoder.commands import encode, poster, sounds
 from services.transcoder.film import Film
 from services.transcoder.ladder import Size
+from services.transcoder.mark import Mark
 from services.transcoder.outputs import PACKAGE, Rendition
 from services.transcoder.package import Package
 from services.transcoder.parts import Part, cut, length, samples, selection
@@ -96,7 +97,15 @@ class Plan:
         return sounds(wanted, self.clip, settings, threads=threads)
 
 
-def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: TranscoderSettings, threads: int) -> Plan:
+def make(
+    request: Transcode,
+    found: Probe,
+    timeline: Timeline | None,
+    settings: TranscoderSettings,
+    threads: int,
+    *,
+    mark: Mark | None = None,
+) -> Plan:
     """The plan. Raises PermanentError where the source lacks what was asked for, is cut off, or the clip lies outside it."""
     wanted = request.wanted()
     clip = request.clip or Clip()
@@ -109,6 +118,10 @@ def make(request: Transcode, found: Probe, timeline: Timeline | None, settings: 
     texts = captions.wanted(request.captions, found)
     whole = clip.start == 0 and clip.duration is None
     film = _film(found, clip, timeline, pictures[0].size, settings) if found.video and pictures else None
+    if film and mark:
+        film = replace(film, mark=mark)
+        for picture in pictures:
+            mark.refuse_unfit(picture.size)
     if film and film.parts and whole:
         _refuse_cut_off(found, film)
     return Plan(

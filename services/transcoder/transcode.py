@@ -7,7 +7,7 @@ ended this runs again, to join them.
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +30,7 @@ from services.transcoder.segment import Made, Workshop
 from services.transcoder.settings import TranscoderSettings
 from services.transcoder.shelf import Shelf
 from services.transcoder.source import FETCH_SHARE, is_remote, local_source
+from services.transcoder.stamp import stamp
 from services.transcoder.timeline import scan
 from services.transcoder.voices import PRESETS
 from services.transcoder.write import write
@@ -81,7 +82,7 @@ def workbench(job: Job, tools: Tools, settings: TranscoderSettings) -> Iterator[
 
 
 def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeResult | FanOut:
-    plan = _plan(command, bench, path)
+    plan = _plan(command, bench, path, job)
     remote = is_remote(command.source)
     source = _kept(command, job, path, plan)
     shelf = Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url))
@@ -114,7 +115,7 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
     return conclude(told, shop, job, effort, Teller(job.progress, ENCODED, 1.0), Seal.of(command.encryption))
 
 
-def _plan(command: Transcode, bench: Bench, path: Path) -> Plan:
+def _plan(command: Transcode, bench: Bench, path: Path, job: Job) -> Plan:
     if (command.vmaf or command.quality) and not has_filter(bench.tools.ffmpeg, "libvmaf"):
         raise PermanentError(
             "the FFmpeg of this service has no libvmaf, so no VMAF can be measured; unset TRANSCODER_FFMPEG for one that has",
@@ -132,7 +133,8 @@ def _plan(command: Transcode, bench: Bench, path: Path) -> Plan:
         )
         if timeline is not None:
             admit_length(float(timeline.seconds(len(timeline.times))), bench.settings)
-    return make(command, found, timeline, bench.settings, threads(bench.settings))
+        mark = stamp(command.watermark, bench, job) if command.watermark and moving else None
+    return make(command, found, timeline, bench.settings, threads(bench.settings), mark=mark)
 
 
 def _kept(command: Transcode, job: Job, path: Path, plan: Plan) -> Blob:
@@ -205,15 +207,17 @@ def _joined(command: Transcode, job: Job, bench: Bench, children: Sequence[Child
 
 
 def _workshop(plan: Plan, source: Blob, job: Job, bench: Bench, budget: Budget | None = None) -> Workshop:
+    mark = plan.film.mark if plan.film else None
+    needed = {SOURCE: source, **({mark.file: mark.blob} if mark else {})}
+
     @contextmanager
     def linked() -> Iterator[None]:
-        link = bench.scratch / SOURCE
-        with job.open(source) as path:
-            link.symlink_to(path.absolute())
-            try:
-                yield
-            finally:
-                link.unlink()
+        with ExitStack() as stack:
+            for name, blob in needed.items():
+                link = bench.scratch / name
+                link.symlink_to(stack.enter_context(job.open(blob)).absolute())
+                stack.callback(link.unlink)
+            yield
 
     shelf = Shelf.of(job, source, bench.tools, Storage.at(bench.settings.storage_url))
     return Workshop(plan, bench, shelf, linked, budget)

@@ -37,9 +37,10 @@ def arguments(film: Film, part: Part, pictures: Sequence[Rendition], settings: T
     for rendition in pictures:
         opening += ["-threads", str(threads), "-i", f"file:{rendition.part(part.number)}"]
     sizes = [rendition.size for rendition in pictures]
-    chains = [graph(film.video, sizes, [*PLAIN, COUNTED], cut=film.cut(part), tone_at=film.top)]
+    chains = [graph(film.video, sizes, [*PLAIN, COUNTED], cut=film.cut(part), tone_at=film.top, mark=film.mark)]
+    first = 2 if film.mark else 1
     for number, rendition in enumerate(pictures):
-        chains.append(f"[{number + 1}:v]{','.join([*PLAIN, COUNTED])}[m{number}]")
+        chains.append(f"[{number + first}:v]{','.join([*PLAIN, COUNTED])}[m{number}]")
         options = f"n_subsample={EVERY}:n_threads={threads}:log_fmt=json:log_path={told(part.number, rendition)}"
         chains.append(f"[m{number}][v{number}]libvmaf={options}[q{number}]")
     maps = [option for number in range(len(pictures)) for option in ("-map", f"[q{number}]", "-fps_mode", "passthrough", "-f", "null", "-")]

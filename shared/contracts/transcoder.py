@@ -7,10 +7,22 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 
 from shared.contracts.base import Blob, Command, Result, UploadId
 from shared.contracts.registry import Contract
-from shared.contracts.transcoder_options import Caption, CustomOutput, Encryption, Loudness, Preview, Quality, Storyboard, Thumbnails
+from shared.contracts.transcoder_options import (
+    Caption,
+    CustomOutput,
+    Encryption,
+    Loudness,
+    Preview,
+    Quality,
+    Storyboard,
+    Thumbnails,
+    Watermark,
+)
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
 Preset = Literal["mp4-480p", "mp4-720p", "mp4-1080p", "webm-720p", "hls", "dash", "audio", "audio-mp3", "audio-opus"]
+SOUNDS = {"audio", "audio-mp3", "audio-opus"}
+"""Presets without pictures."""
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """As 22:30."""
 SourceUrl = Annotated[str, StringConstraints(pattern=r"^(https|s3)://[^\s]+$", max_length=2_048)]
@@ -144,6 +156,7 @@ class Transcode(Command):
     encryption: Encryption | None = None
     vmaf: bool = False
     quality: Quality | None = None
+    watermark: Watermark | None = None
 
     @field_validator("encryption")
     @classmethod
@@ -151,6 +164,15 @@ class Transcode(Command):
         """Raise ValueError, with what to ask for instead."""
         if asked is not None:
             asked.refuse({info.data.get("preset"), *(info.data.get("presets") or [])})
+        return asked
+
+    @field_validator("vmaf", "quality", "watermark")
+    @classmethod
+    def _is_for_pictures(cls, asked: object, info: ValidationInfo) -> object:
+        presets = {info.data.get("preset"), *(info.data.get("presets") or [])} - {None}
+        if asked and presets and presets <= SOUNDS and not info.data.get("outputs"):
+            msg = "this is for pictures, and only sound was asked for"
+            raise ValueError(msg)
         return asked
 
     budget: Budget | None = None

@@ -160,6 +160,23 @@ class Loudness(Result):
     range: Annotated[float, Field(ge=1, le=50)] = 11.0
 
 
+Place = Literal["top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right"]
+
+
+class Watermark(Result):
+    """An uploaded picture (PNG, JPEG, WebP; its transparency is kept) on every frame of every size, in the same place.
+
+    `width` is its share of the picture's width, `margin` its distance from the edges as a share of the picture's shorter side, `opacity`
+    how much of it is seen.
+    """
+
+    upload: UploadId
+    position: Place = "bottom-right"
+    margin: Annotated[float, Field(ge=0, le=0.4)] = 0.03
+    width: Annotated[float, Field(ge=0.01, le=1)] = 0.15
+    opacity: Annotated[float, Field(ge=0.05, le=1)] = 1.0
+
+
 class Quality(Result):
     """How good the pictures are to be: `vmaf`, as the mean of all frames (93 is hard to tell from the source).
 

@@ -127,6 +127,14 @@ def test_an_output_has_one_aim(asked: dict[str, Any], why: str) -> None:
         CustomOutput.model_validate(asked)
 
 
+@pytest.mark.parametrize("asked", [{"vmaf": True}, {"quality": {"vmaf": 90}}, {"watermark": {"upload": "upl_12345678"}}])
+def test_what_is_for_pictures_needs_one(asked: dict[str, Any]) -> None:
+    """Asked for with sound alone it would do nothing, so it is refused where it stands."""
+    with pytest.raises(ValidationError, match="only sound was asked for") as refused:
+        Transcode.model_validate({"source": "upl_12345678", "preset": "audio", **asked})
+    assert [error["loc"] for error in refused.value.errors()] == [tuple(asked)]
+
+
 def test_a_size_leaves_the_pictures_what_the_sound_does_not_take() -> None:
     """Of 1 MB for ten seconds the container takes 1.5 %, AAC 137 kbit/s; silent, all is for the pictures."""
     source = media(picture(), sound())
