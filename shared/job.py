@@ -88,6 +88,22 @@ class Note:
     """JSON of at most 8 kB."""
 
 
+class Noting(Protocol):
+    """Notes on their way to the ledger (see `Effects.post`)."""
+
+    def fileno(self) -> int:
+        """The socket that can be read when the answer is there, or will never come."""
+
+    def answer(self) -> None:
+        """Take the answer, without waiting for it: then it is as after `note`. Call this or `drop`, once.
+
+        Raises StaleTokenError as `note`, and UnavailableError where there is no answer: say it again with `note`.
+        """
+
+    def drop(self) -> None:
+        """Do not wait for it any more; whether it was noted nobody knows."""
+
+
 class Effects(Protocol):
     """Many side effects of one job, noted in groups: what `once` is for a single one."""
 
@@ -99,6 +115,9 @@ class Effects(Protocol):
 
         Raises StaleTokenError where this run no longer holds the job, and then nothing was noted. May be called from any one thread.
         """
+
+    def post(self, notes: Sequence[Note]) -> Noting:
+        """The same without waiting, for an event loop. Raises UnavailableError where they cannot be sent: say them with `note`."""
 
 
 class Register(Protocol):

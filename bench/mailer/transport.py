@@ -12,7 +12,7 @@ from services.mailer.pool import Pool
 from services.mailer.sending import Sender
 from services.mailer.settings import MailerSettings
 from services.mailer.templates import MailTemplate
-from shared.job import Note, Once
+from shared.job import Note, Noting, Once
 
 
 class NoEffects:
@@ -24,6 +24,10 @@ class NoEffects:
 
     def note(self, notes: Sequence[Note]) -> None:
         """Forget them."""
+
+    def post(self, notes: Sequence[Note]) -> Noting:
+        """Not asked for."""
+        raise NotImplementedError(notes)
 
 
 class NoJournal(Journal):

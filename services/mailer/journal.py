@@ -8,21 +8,24 @@ recipient per connection is *unknown*: offered, and nobody heard the answer.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from shared.job import Effects, Note, Once
+from shared.errors import UnavailableError
+from shared.job import Effects, Note, Noting, Once
 
 Fate = Literal["sent", "failed", "unknown"]
 ENDED: dict[str, Fate] = {"A": "sent", "F": "failed"}
 LINGER = 0.02
 """Seconds that an acknowledgement waits for an intent to ride along with."""
-GATHER = 0.002
-"""Seconds that an intent waits for those of other connections, until half of them are there."""
+GATHER = 0.001
+"""Seconds that an intent waits for those of other connections, until all are there."""
 LONGEST_REPLY = 500
+ANSWER = 10.0
+"""Seconds to wait for the ledger's answer before a thread says the group again and waits the ledger out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,11 @@ class Journal:
     def __init__(self, effects: Effects, connections: int = 1) -> None:
         """Read it. `connections` is how many will write at once."""
         self._effects = effects
-        self._enough = max(1, connections // 2)
-        self._intents = 0
+        self._enough = max(1, connections)
         self.before = entries(effects.known())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[Note] = []
-        self._committed: asyncio.Future[None] | None = None
+        self._intents: list[asyncio.Future[None]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._failure: Exception | None = None
@@ -77,13 +79,14 @@ class Journal:
         """The body is about to be written to the server; returns when the ledger knows it."""
         if self._failure is not None:
             raise self._failure
-        committed = self._note(Note(key, "begin", round(time.time(), 3)))
-        self._intents += 1
-        if self._intents >= self._enough:
+        self._waiting.append(Note(key, "begin", round(time.time(), 3)))
+        committed = asyncio.get_running_loop().create_future()
+        self._intents.append(committed)
+        if len(self._intents) >= self._enough:
             self._flush_now()
         else:
             self._flush_soon(GATHER)
-        await asyncio.shield(committed)
+        await committed
         if self._failure is not None:
             raise self._failure
 
@@ -98,18 +101,12 @@ class Journal:
     def deferred(self, key: str, entry: Entry) -> None:
         """The mail was not taken, and is to be offered again when it is due."""
         value = [round(entry.at, 3), round(entry.due, 3), entry.tries, _short(entry.reply), int(entry.resent)]
-        self._note(Note(key, "open", value))
+        self._waiting.append(Note(key, "open", value))
         self._flush_soon()
 
     def _ended(self, key: str, value: list[Any]) -> None:
-        self._note(Note(key, "done", value))
+        self._waiting.append(Note(key, "done", value))
         self._flush_soon()
-
-    def _note(self, note: Note) -> asyncio.Future[None]:
-        self._waiting.append(note)
-        if self._committed is None:
-            self._committed = asyncio.get_running_loop().create_future()
-        return self._committed
 
     def _flush_soon(self, seconds: float = LINGER) -> None:
         if self._flusher is not None:
@@ -130,17 +127,24 @@ class Journal:
 
     async def _flush(self) -> None:
         """Write what waits until nothing does. What fails one group fails all that come after it: the order is the point."""
-        loop = asyncio.get_running_loop()
         while self._waiting and self._failure is None:
-            notes, self._waiting, self._intents = self._waiting, [], 0
-            committed, self._committed = self._committed, None
+            notes, self._waiting = self._waiting, []
+            intents, self._intents = self._intents, []
             try:
-                await loop.run_in_executor(self._thread, self._effects.note, notes)
+                await self._write(notes)
             except Exception as error:  # noqa: BLE001 - it is raised where the group's intents are awaited, and by `close`
                 self._failure = error
-            if committed is not None and not committed.done():
-                committed.set_result(None)
+            _settle(intents)
+        if self._failure is not None:
+            _settle(self._intents)
         self._flusher = None
+
+    async def _write(self, notes: Sequence[Note]) -> None:
+        """One group. A thread, which would want the interpreter from this loop at each step, only where the ledger must be waited out."""
+        try:
+            await _answered(self._effects.post(notes))
+        except UnavailableError:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._effects.note, notes)
 
     async def close(self) -> None:
         """Write what still waits. Raises what the ledger says."""
@@ -158,6 +162,30 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Let the thread go."""
         self._thread.shutdown(wait=True)
+
+
+def _settle(intents: Sequence[asyncio.Future[None]]) -> None:
+    for intent in intents:
+        if not intent.done():
+            intent.set_result(None)
+
+
+async def _answered(noting: Noting) -> None:
+    """Wait for the answer and take it. Raises what it raises, and UnavailableError after `ANSWER` seconds."""
+    loop, answered = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = noting.fileno()
+    loop.add_reader(descriptor, answered.set)
+    timer = loop.call_later(ANSWER, answered.set)
+    try:
+        await answered.wait()
+    except BaseException:
+        loop.remove_reader(descriptor)
+        noting.drop()
+        raise
+    finally:
+        timer.cancel()
+    loop.remove_reader(descriptor)
+    noting.answer()
 
 
 def _short(reply: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
+import uvloop
 
 from services.mailer.breaker import Breaker
 from services.mailer.connection import Connection
@@ -31,7 +32,7 @@ class Pool:
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the loop. What it raises ends the loop, and the connections with it."""
-        self._runner = self._runner or asyncio.Runner()
+        self._runner = self._runner or asyncio.Runner(loop_factory=uvloop.new_event_loop)
         try:
             self._runner.run(work)
         except BaseException:

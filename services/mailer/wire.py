@@ -7,6 +7,7 @@ to empty before TLS begins (a reply smuggled in before STARTTLS must not be beli
 import asyncio
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 MAX_REPLY = 64_000
@@ -39,6 +40,16 @@ class Reply:
         return f"{self.code} {' '.join(self.lines)}".strip()
 
 
+@lru_cache(maxsize=512)
+def _one_line(line: bytes) -> Reply | None:
+    """A reply of one line, read once: servers say the same few over and over. None: it is not the last line, or not SMTP."""
+    text = line.rstrip(b"\r").decode("utf-8", errors="replace")
+    code, mark = text[:SEPARATOR], text[SEPARATOR : SEPARATOR + 1]
+    if not (code.isascii() and code.isdigit()) or len(code) < SEPARATOR or mark not in ("", " "):
+        return None
+    return Reply(int(code), (text[SEPARATOR + 1 :],))
+
+
 class Wire(asyncio.Protocol):
     """One connection. `send` queues bytes, `reply` waits for the next reply; both raise `DisconnectedError`."""
 
@@ -47,6 +58,8 @@ class Wire(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._waiter: asyncio.Future[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
         self._writable = asyncio.Event()
         self._writable.set()
         self._lost: str | None = None
@@ -63,6 +76,8 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio's call."""
         self._lost = f"the connection broke: {exc}" if exc else "the server closed the connection"
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._writable.set()
         self._wake()
 
@@ -106,18 +121,40 @@ class Wire(asyncio.Protocol):
 
     async def _more(self, deadline: float, timeout: float) -> None:  # noqa: ASYNC109 - for the sentence
         loop = asyncio.get_running_loop()
-        self._waiter = waiter = loop.create_future()
-        handle = loop.call_at(deadline, lambda: None if waiter.done() else waiter.set_exception(TimeoutError()))
+        self._waiter = loop.create_future()
+        self._deadline = deadline
+        if self._alarm is None or self._alarm.when() > deadline:
+            self._set_alarm(deadline)
         try:
-            await waiter
+            await self._waiter
         except TimeoutError as error:
             raise DisconnectedError(f"the server did not answer within {timeout:.0f} s") from error
         finally:
-            handle.cancel()
             self._waiter = None
+
+    def _set_alarm(self, when: float) -> None:
+        """One timer for many waits: it goes off at the first one's deadline, and where that is long past looks for the present one's."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_at(when, self._rang)
+
+    def _rang(self) -> None:
+        self._alarm = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._deadline <= asyncio.get_running_loop().time():
+            self._waiter.set_exception(TimeoutError())
+        else:
+            self._set_alarm(self._deadline)
 
     def _parsed(self) -> Reply | None:
         """Cut one whole reply off the buffer: lines `250-…` and a last `250 …` (RFC 5321, 4.2.1); None: not all is here."""
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            return None
+        if (reply := _one_line(bytes(self._buffer[:end]))) is not None:
+            del self._buffer[: end + 1]
+            return reply
         start, lines = 0, []
         while (end := self._buffer.find(b"\n", start)) >= 0:
             line = self._buffer[start:end].rstrip(b"\r").decode("utf-8", errors="replace")

@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError
 
 from shared.errors import UnavailableError
 from shared.ledger.calls import Call
+from shared.ledger.posted import Posted
 
 T = TypeVar("T")
 CONNECTION: dict[str, Any] = {
@@ -89,6 +90,13 @@ class Ledger(_Address):
         except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError) as error:
             raise UnavailableError("ledger", f"{self.service}'s ledger does not answer ({type(error).__name__})") from error
         return call.parse(reply)
+
+    def post(self, call: Call[T]) -> Posted[T]:
+        """Send a call, and see to the answer later (see `Posted`). Raises UnavailableError where it cannot be sent."""
+        try:
+            return Posted(self.redis.connection_pool, self.command(call), call)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise UnavailableError("ledger", f"{self.service}'s ledger does not answer ({type(error).__name__})") from error
 
     def _execute(self, *command: Any) -> Any:
         return self.redis.execute_command(*command)

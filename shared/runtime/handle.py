@@ -155,7 +155,8 @@ class JobHandle:
     def effects(self) -> Effects:
         """Many side effects, noted in groups (see `shared.job.Effects`)."""
         fresh = self._runtime.service.policy.lease / 3
-        return journal.Journal(lambda call: patiently(self._runtime, call), self.id, self._record.token, fresh=fresh)
+        run, post = (lambda call: patiently(self._runtime, call)), self._runtime.ledger.post
+        return journal.Journal(run, self.id, self._record.token, fresh=fresh, post=post)
 
     def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
         """What a child that did not succeed noted."""

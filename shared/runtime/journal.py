@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
+from shared.errors import UnavailableError
 from shared.job import Note, Once
 from shared.ledger import effects
 from shared.ledger.calls import Answer, Call
+from shared.ledger.posted import Posted
 
 LONGEST_KEY = 200
 LARGEST_VALUE = 8_192
@@ -73,8 +75,11 @@ def _value(text: str) -> Any:
 class Journal:
     """Implements `shared.job.Effects`. `run` waits out a ledger that is being restarted; an answer is good for `fresh` seconds."""
 
-    def __init__(self, run: Callable[[Call[Any]], Any], job_id: str, token: int, *, fresh: float) -> None:
+    def __init__(
+        self, run: Callable[[Call[Any]], Any], job_id: str, token: int, *, fresh: float, post: Callable[[Call[Any]], Posted[Any]]
+    ) -> None:
         self._run = run
+        self._post = post
         self._id = job_id
         self._token = token
         self._fresh = fresh
@@ -85,14 +90,42 @@ class Journal:
 
     def note(self, notes: Sequence[Note]) -> None:
         """One atomic step; said again where the answer is so old that the lease may have run out meanwhile."""
-        call = effects.note(self._id, self._token, [(note.key, note.word, _text(note)) for note in notes])
+        call = self._call(notes)
         asked = elapsed()
         done = self._run(call)
         while elapsed() - asked > self._fresh:
             asked = elapsed()
             done = self._run(call)
-        if done:
-            raise ValueError(f"{len(done)} effects were to begin that are done; look at known() first")
+        _refuse(done)
+
+    def post(self, notes: Sequence[Note]) -> "PostedNotes":
+        """Sent, and not waited for."""
+        return PostedNotes(self._post(self._call(notes)), self._fresh)
+
+    def _call(self, notes: Sequence[Note]) -> Call[list[str]]:
+        return effects.note(self._id, self._token, [(note.key, note.word, _text(note)) for note in notes])
+
+
+class PostedNotes:
+    """Implements `shared.job.Noting`."""
+
+    def __init__(self, posted: Posted[list[str]], fresh: float) -> None:
+        self._posted = posted
+        self._until = elapsed() + fresh
+        self.fileno = posted.fileno
+        self.drop = posted.drop
+
+    def answer(self) -> None:
+        """An answer so old that the lease may have run out meanwhile is none."""
+        done = self._posted.answer()
+        if elapsed() > self._until:
+            raise UnavailableError("ledger", "the ledger's answer is too old to go by")
+        _refuse(done)
+
+
+def _refuse(done: Sequence[str]) -> None:
+    if done:
+        raise ValueError(f"{len(done)} effects were to begin that are done; look at known() first")
 
 
 def _text(note: Note) -> str:

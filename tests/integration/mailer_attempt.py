@@ -17,7 +17,8 @@ from tests.unit.mailer_job import FakeJob
 def main() -> None:
     """Run it."""
     root, command, url, job_id, token = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])
-    journal = Journal(Ledger(url, "mailer", rings_here=True).run, job_id, token, fresh=5.0)
+    ledger = Ledger(url, "mailer", rings_here=True)
+    journal = Journal(ledger.run, job_id, token, fresh=5.0, post=ledger.post)
     job = FakeJob(root, id=job_id, journal=journal)
     HANDLERS[SendBatch.kind](SendBatch.model_validate_json(command.read_bytes()), job)
     (root / "recipients.csv").write_text(job.artifact("recipients.csv"), encoding="utf-8")

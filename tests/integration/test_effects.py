@@ -2,10 +2,11 @@
 
 import uuid
 from collections.abc import Iterator
+from select import select
 
 import pytest
 
-from shared.errors import StaleTokenError
+from shared.errors import StaleTokenError, UnavailableError
 from shared.job import Note, Once
 from shared.ledger import calls, effects, ids
 from shared.ledger.calls import Answer, NewJob
@@ -29,7 +30,7 @@ def claimed(ledger: Ledger, job_id: str) -> Journal:
     """The journal as the job's next run gets it."""
     record = ledger.run(calls.claim(job_id, worker="w", pid=7, lease_ms=600_000, nonce=uuid.uuid4().hex))
     assert isinstance(record, JobRecord)
-    return Journal(ledger.run, job_id, record.token, fresh=FRESH)
+    return Journal(ledger.run, job_id, record.token, fresh=FRESH, post=ledger.post)
 
 
 def accepted(ledger: Ledger) -> str:
@@ -78,6 +79,45 @@ def test_what_is_done_cannot_begin_again(ledger: Ledger) -> None:
         journal.note([Note("a", "begin")])
 
     assert {"a": Once("done", 1)} == journal.known()
+
+
+def test_a_posted_group_is_noted_when_its_answer_is_there(ledger: Ledger) -> None:
+    """Nothing is waited for between the two, the refusals are those of `note`, and a script that the server lost is no answer."""
+    job_id = accepted(ledger)
+    journal = claimed(ledger, job_id)
+    posted = journal.post([Note("a", "begin"), Note("b", "done", "250 ok")])
+    assert select([posted], [], [], 10)[0]
+    posted.answer()
+    again = journal.post([Note("b", "begin")])
+    assert select([again], [], [], 10)[0]
+    with pytest.raises(ValueError, match="look at known"):
+        again.answer()
+    ledger.redis.script_flush()
+    unheard = journal.post([Note("c", "begin")])
+    assert select([unheard], [], [], 10)[0]
+    with pytest.raises(UnavailableError):
+        unheard.answer()
+
+    assert {"a": Once("unknown"), "b": Once("done", "250 ok")} == journal.known()
+
+
+def test_an_answer_that_is_late_is_none(ledger: Ledger) -> None:
+    """The caller says it again, on another connection: this one's late answer is nobody's. Nor is an answer from before the lease's end."""
+    job_id = accepted(ledger)
+    journal = claimed(ledger, job_id)
+    ledger.redis.client_pause(200)
+    late = journal.post([Note("a", "begin")])
+    with pytest.raises(UnavailableError):
+        late.answer()
+    journal.note([Note("a", "begin")])
+    record = ledger.run(calls.read(job_id))
+    assert record is not None
+    old = Journal(ledger.run, job_id, record.token, fresh=0.0, post=ledger.post).post([Note("b", "begin")])
+    assert select([old], [], [], 10)[0]
+    with pytest.raises(UnavailableError, match="too old"):
+        old.answer()
+
+    assert {"a": Once("unknown"), "b": Once("unknown")} == journal.known()
 
 
 def test_once_and_the_groups_keep_one_journal(ledger: Ledger) -> None:

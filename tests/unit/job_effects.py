@@ -2,10 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from socket import socketpair
 from typing import Any
 
 from shared.contracts.options import Priority
 from shared.job import ChildResult, Note, Once, Register
+
+
+class FakeNoting:
+    """Implements `shared.job.Noting`: a socket whose other end is closed can be read."""
+
+    def __init__(self) -> None:
+        """The answer is there."""
+        self._end, other = socketpair()
+        other.close()
+        self.fileno = self._end.fileno
+        self.answer = self.drop = self._end.close
 
 
 @dataclass
@@ -29,6 +41,11 @@ class FakeEffects:
                 self.kept.pop(note.key, None)
             else:
                 self.kept[note.key] = Once("unknown", note.value) if note.word == "begin" else Once(note.word, note.value)
+
+    def post(self, notes: Sequence[Note]) -> FakeNoting:
+        """Noted at once; the answer waits."""
+        self.note(notes)
+        return FakeNoting()
 
 
 @dataclass

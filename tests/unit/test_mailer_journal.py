@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from services.mailer.journal import Entry, Journal, entries
-from shared.errors import StaleTokenError
+from shared.errors import StaleTokenError, UnavailableError
 from shared.job import Note
-from tests.unit.job_effects import FakeEffects
+from tests.unit.job_effects import FakeEffects, FakeNoting
 
 
 def test_the_next_attempt_knows_what_became_of_each() -> None:
@@ -80,3 +80,37 @@ def test_a_run_that_lost_its_job_offers_nothing_more() -> None:
 
     with Journal(FakeEffects(on_note=refuse)) as journal:
         asyncio.run(zombie())
+
+
+def test_a_ledger_that_gives_no_answer_is_waited_out_beside_the_loop() -> None:
+    """The group is said again with `note`, once, and the intent holds only then."""
+    said: list[str] = []
+
+    class Deaf(FakeEffects):
+        def post(self, notes: Sequence[Note]) -> FakeNoting:
+            said.append(f"posted {len(notes)}")
+            raise UnavailableError("ledger", "restarting")
+
+    async def one() -> None:
+        await journal.offered("a")
+        said.append("offered")
+
+    with Journal(Deaf(on_note=lambda notes: said.append(f"noted {len(notes)}"))) as journal:
+        asyncio.run(one())
+
+    assert said == ["posted 1", "noted 1", "offered"]
+
+
+def test_who_waits_behind_a_group_that_fails_hears_of_it() -> None:
+    """Intents that gathered meanwhile are not left waiting."""
+
+    def refuse(_notes: Sequence[Note]) -> None:
+        raise StaleTokenError("gone")
+
+    async def both() -> Sequence[BaseException | None]:
+        return await asyncio.gather(journal.offered("a"), journal.offered("b"), return_exceptions=True)
+
+    with Journal(FakeEffects(on_note=refuse)) as journal:
+        heard = asyncio.run(asyncio.wait_for(both(), 5))
+
+    assert [type(each) for each in heard] == [StaleTokenError, StaleTokenError]
