@@ -1,6 +1,7 @@
 """The suite, lane by lane, quickest first: `python -m tests.lanes [LANE…]`; without names those of `make test`.
 
-A lane is a folder. Its tests run in parallel, then those marked `serial` alone. The summary at the end says what each lane did, and
+A lane is a folder. Its tests run in parallel, then those marked `serial`, which measure time: alone, or where they mostly wait (for leases,
+for servers that come back) two files at a time. The summary at the end says what each lane did, and
 what could not run here and why: a skipped test is not a passed one.
 """
 
@@ -23,6 +24,8 @@ ALONE = re.compile(r"^pytestmark = \[?pytest\.mark\.serial\b", re.MULTILINE)
 """How a test file says that all its tests are."""
 MARKED = re.compile(r"^(?:@|pytestmark = \[?)pytest\.mark\.serial\b", re.MULTILINE)
 """How a test file says that all or some of its tests are; the word alone is in many, and a run that selects none costs its collection."""
+PATIENT = frozenset({"integration", "conformance"})
+"""Lanes whose `serial` tests mostly wait. Each file's run in one process, so that it starts its servers once."""
 NO_TESTS = 5
 """pytest's exit status where it found nothing to run."""
 
@@ -60,7 +63,8 @@ def runs(folder: Path, jobs: int) -> Iterator[list[str]]:
         return
     if not all(ALONE.search(test.read_text()) for test in folder.rglob("test_*.py")):
         yield [*together, "-m", "not serial"]
-    yield ["-m", "serial"]
+    two = ["-n", "2", "--dist", "loadfile"] if jobs > 1 and folder.name in PATIENT else []
+    yield [*two, "-m", "serial"]
 
 
 def run_lane(name: str, jobs: int, reports: Path) -> Outcome:
