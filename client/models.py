@@ -176,9 +176,13 @@ class SuppressedAddress(Model):
 
 
 class Queue(Model):
-    """One queue of a service; `oldest_age` is in seconds, 0 where nothing waits; `canary_age`: since any worker took anything from it."""
+    """One queue of a service; `oldest_age` is in seconds, 0 where nothing waits; `canary_age`: since any worker took anything from it.
+
+    `need`: what its jobs need and only some machines have (`gpu`); such a queue may rightly have no listener while nothing waits there.
+    """
 
     name: str
+    need: str | None = None
     depth: int = 0
     oldest_age: float = 0.0
     canary_age: float | None = None

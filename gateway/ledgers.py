@@ -34,7 +34,7 @@ class Ledgers:
         for name, contract in (known or contracts()).items():
             own = settings.service(name)
             ledger = AsyncLedger(own.redis_url, name, rings_here=own.rings_in_ledger)
-            bus = Bus(name, own)
+            bus = Bus(name, own, contract.needs)
             self.desks[name] = Desk(
                 contract, ledger, bus, Postman(ledger, bus), Feed(own.redis_url, ledger.prefix), Storage.at(own.storage_url)
             )

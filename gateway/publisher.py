@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,8 +23,7 @@ from gateway.ledgers import Desk, Ledgers
 from gateway.problems import Problem, invalid
 from gateway.uploads import Uploads
 from shared import telemetry
-from shared.accepting import Written, new_job, unique_of
-from shared.bus import queue_name
+from shared.accepting import Written, heard, new_job, queue_of, unique_of
 from shared.contracts.base import Blob, Command
 from shared.errors import PermanentError
 from shared.ledger import calls, ids
@@ -78,7 +78,7 @@ class Publisher:
         job_id = ids.new(desk.contract.name)
         inputs = {name: await self._uploads.resolve(name, who.tenant, pointer) for name, pointer in upload_ids(command)}
         request = command.model_dump_json(by_alias=True, exclude_unset=True)
-        queue = queue_name(desk.contract.name, command.options.priority)
+        queue = await self._queue(desk, command)
         with telemetry.publish_span(desk.contract.name, kind.kind, job_id, queue=queue):
             trace = telemetry.carrier()
             blob = await self._stored(desk, job_id, request) if len(request) > INLINE else None
@@ -111,9 +111,9 @@ class Publisher:
         job_id, now = ids.new(desk.contract.name), time.time_ns() // 1_000_000
         caps = Caps(self._max_queued, who.limits.live_jobs or 0, who.limits.running_jobs or 0)
         with telemetry.publish_span(desk.contract.name, schedule.definition.kind, job_id):
-            trace = telemetry.carrier()
+            trace, listened = telemetry.carrier(), await self._heard(desk)
             try:
-                accept = accepting(schedule, desk.contract, desk.bus, job_id, trace=trace, caps=caps, idempotency=kept)
+                accept = accepting(schedule, desk.contract, desk.bus, job_id, trace=trace, caps=caps, heard=listened, idempotency=kept)
             except PermanentError as error:
                 raise Problem("conflict", str(error)) from error
             run = Run("submitted", now, now, by_hand=True)
@@ -126,6 +126,14 @@ class Publisher:
             if record is not None:
                 return Ticket(views.job(record))
         return await self._otherwise(desk, answer)
+
+    async def _queue(self, desk: Desk, command: Command) -> str:
+        """Where the command waits. Only one that makes do costs a look at who listens."""
+        look = command.need() is not None and command.makes_do()
+        return queue_of(desk.contract, command, await self._heard(desk) if look else ())
+
+    async def _heard(self, desk: Desk) -> Collection[str]:
+        return heard((await desk.ledger.run(calls.stats(())))["workers"]) if desk.contract.needs else ()
 
     async def _stored(self, desk: Desk, job_id: str, request: str) -> Blob:
         return await asyncio.to_thread(desk.storage.put, f"jobs/{job_id}/request.json", request.encode(), "application/json")

@@ -1,13 +1,14 @@
 """From a command to the record of a new job, as the ledger accepts it: for whoever submits one, the gateway or a schedule."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.bus import Bus, blob_json, envelope_text
+from shared.bus import Bus, blob_json, envelope_text, queue_name
 from shared.contracts.base import Blob, Command
 from shared.contracts.options import Options
+from shared.contracts.registry import Contract
 from shared.ledger.calls import NewJob
 
 
@@ -45,6 +46,18 @@ def new_job(bus: Bus, command: Command, w: Written, *, labels: Mapping[str, str]
         max_attempts=options.max_attempts,
         running_cap=w.running_cap,
     )
+
+
+def heard(workers: Iterable[Mapping[str, Any]]) -> Collection[str]:
+    """The queues to which somebody listens who is not leaving; `workers` as the ledger's `stats` tells of them."""
+    return {queue for worker in workers if not worker.get("draining") for queue in worker["queues"]}
+
+
+def queue_of(contract: Contract, command: Command, heard: Collection[str]) -> str:
+    """Where a command waits: with a need, in a queue of that need; if it makes do and nobody is `heard` there, with all others."""
+    name, priority, need = contract.name, command.options.priority, command.need()
+    queue = queue_name(name, priority, need)
+    return queue_name(name, priority) if need is not None and command.makes_do() and queue not in heard else queue
 
 
 def unique_of(tenant: str, command: Command) -> tuple[str, int]:

@@ -17,6 +17,7 @@ from kombu.messaging import Producer
 from shared import rabbit
 from shared.contracts.base import Blob
 from shared.contracts.options import Priority
+from shared.contracts.registry import Contract
 from shared.ledger.record import JobRecord
 from shared.line import Line
 from shared.settings import ServiceSettings
@@ -32,14 +33,37 @@ _EMBEDDED = json.dumps(_EMBED)
 _ID = "@ID@"
 
 
-def queue_name(service: str, priority: Priority) -> str:
-    """One queue per service and priority: `avatar.high`, `avatar`, `avatar.low`."""
-    return service if priority == "normal" else f"{service}.{priority}"
+def queue_name(service: str, priority: Priority, need: str | None = None) -> str:
+    """One queue per service and priority: `avatar.high`, `avatar`, `avatar.low`; with a need `avatar.gpu.high` and so on."""
+    stem = f"{service}.{need}" if need else service
+    return stem if priority == "normal" else f"{stem}.{priority}"
 
 
-def queue_names(service: str) -> tuple[str, ...]:
-    """A service's queues, most urgent first."""
-    return tuple(queue_name(service, priority) for priority in PRIORITIES)
+def queue_names(service: str, needs: Iterable[str] = ()) -> tuple[str, ...]:
+    """A service's queues, most urgent first; then those of each need, likewise."""
+    return tuple(queue_name(service, priority, need) for need in (None, *needs) for priority in PRIORITIES)
+
+
+def queues_of(contract: Contract) -> tuple[str, ...]:
+    """All queues of a contract's service, those of its needs last."""
+    return queue_names(contract.name, contract.needs)
+
+
+def need_of(queue: str, contract: Contract) -> str | None:
+    """Which of the contract's needs have this queue; None: it is one that any worker serves."""
+    return next((need for need in contract.needs if queue in queue_names(f"{contract.name}.{need}")), None)
+
+
+def more_urgent(queue: str) -> tuple[str, ...]:
+    """The queues for the same machines that go before `queue`, most urgent first."""
+    priority, stem = priority_of(queue), queue.removesuffix(".high").removesuffix(".low")
+    return queue_names(stem)[: PRIORITIES.index(priority)]
+
+
+def priority_of(queue: str) -> Priority:
+    """What a queue's name says."""
+    word = queue.rpartition(".")[2]
+    return "high" if word == "high" else "low" if word == "low" else "normal"
 
 
 def transport_options(url: str) -> dict[str, Any]:
@@ -129,8 +153,9 @@ def envelope_text(*, job_id: str, kind: str, epoch: int, tenant: str, request: s
 class Bus:
     """A service's way to its broker, from any thread. Connects when first used. Raises UnavailableError where nobody answers."""
 
-    def __init__(self, service: str, settings: ServiceSettings) -> None:
+    def __init__(self, service: str, settings: ServiceSettings, needs: Iterable[str] = ()) -> None:
         self.service = service
+        self._queues = queue_names(service, needs)
         self.url = settings.broker_url
         self.rings_here = settings.rings_in_ledger
         options = transport_options(self.url)
@@ -187,7 +212,7 @@ class Bus:
         """Whoever comes first makes RabbitMQ's queues: a message to none of them would vanish without a word."""
         if rabbit.is_rabbit(self.url):
             with connection.channel() as channel:
-                for each in (rabbit.dead_queue(self.service), *(rabbit.queue(name, self.service) for name in queue_names(self.service))):
+                for each in (rabbit.dead_queue(self.service), *(rabbit.queue(name, self.service) for name in self._queues)):
                     each(channel).declare()
 
     def _depth(self, connection: Connection, queue: str) -> int:

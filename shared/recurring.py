@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pydantic import ValidationError
 
-from shared.accepting import Written, new_job, unique_of
-from shared.bus import Bus, queue_name
+from shared.accepting import Written, new_job, queue_of, unique_of
+from shared.bus import Bus
 from shared.contracts.base import Command
 from shared.contracts.registry import Contract
 from shared.errors import PermanentError
@@ -27,12 +27,17 @@ def accepting(
     *,
     trace: Mapping[str, str],
     caps: Caps,
+    heard: Collection[str],
     idempotency: tuple[str, str] | None,
 ) -> Call[Answer]:
-    """The call that makes this run's job. Raises PermanentError where the service takes such a request no more."""
+    """The call that makes this run's job; `heard` as of `shared.accepting`.
+
+    Raises:
+        PermanentError: the service takes such a request no more.
+    """
     what = schedule.definition
     command = _command(contract, what.kind, what.request)
-    queue = queue_name(contract.name, command.options.priority)
+    queue = queue_of(contract, command, heard)
     written = Written(job_id, schedule.tenant, queue, what.request, None, what.inputs, trace, caps.running or None)
     unique, ttl = unique_of(schedule.tenant, command)
     return calls.accept(

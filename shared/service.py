@@ -29,6 +29,8 @@ class Service:
     catalogue: Catalogue = dict
     warm_up: Callable[[], None] | None = None
     """Called once in each pool child after the fork, in the background: load models here, never at import."""
+    warm_up_for: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    """Need → what `warm_up` is followed by in a worker that listens to a queue of that need: what only its machines can load."""
     preflight: Callable[[], object] | None = None
     """Called once in the worker's parent before it forks; raises SettingsError to refuse to start (a program below its version floor)."""
     checks: Mapping[str, Callable[[], object]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from celery.schedules import crontab
 from kombu.entity import Exchange, Queue
 
 from shared import rabbit
-from shared.bus import DAY, queue_names, transport_options
+from shared.bus import DAY, queue_names, queues_of, transport_options
 from shared.errors import SettingsError
 from shared.runtime import attempt, beat, ears, intake, upkeep
 from shared.runtime.lifecycle import Lifecycle
@@ -32,6 +32,8 @@ def make_app(service: Service) -> Celery:
     app.conf.update(settings(service, runtime))
     for kind, handler in handlers.items():
         app.task(name=kind, bind=True, Request=intake.request(runtime), typing=False)(_task(runtime, handler, kind))
+    # What only some machines can do is taken by workers that are told to (`--queues avatar.gpu`), and left alone by all others.
+    app.amqp.queues.deselect(set(queues_of(service.contract)).difference(queue_names(service.name)))
     _connect(app, Lifecycle(runtime, PlatformSettings().log_level))
     return app
 
@@ -71,7 +73,7 @@ def settings(service: Service, runtime: Runtime) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         # A lost broker connection is no reason to stop work that the ledger protects.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "task_queues": [_queue(name, service.name, broker) for name in queue_names(service.name)],
+        "task_queues": [_queue(name, service.name, broker) for name in queues_of(service.contract)],
         "task_default_queue": service.name,
         "task_create_missing_queues": False,
         "worker_consumer": ears.listening(intake.consumer(runtime), runtime),

@@ -39,6 +39,14 @@ def _avatar(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("png", "webp", "avif", "jpeg", "svg"))
     parser.add_argument("--background", help="#rrggbb or transparent")
     parser.add_argument("--random-seed", type=int, metavar="N", help="the same pictures again")
+    parser.add_argument(
+        "--engine", choices=("diffusion",), help="by a diffusion model, from a prompt, with --photo or without; needs a GPU"
+    )
+    parser.add_argument(
+        "--degrade", action="store_true", default=None, help="with --engine: let another engine stand in where there is none"
+    )
+    parser.add_argument("--steps", type=int, metavar="N", help="with --engine: how many steps, 1-100")
+    parser.add_argument("--strength", type=float, metavar="X", help="with --engine and --photo: how far from the photo, 0.05-1")
     add_options(parser, watch_by_default=True)
     parser.set_defaults(run=avatar)
 
@@ -80,7 +88,10 @@ def avatar(session: Session) -> int:
     """`counterfoil avatar`."""
     args = session.args
     body = given(args, "prompt", "seed", "style", "variants", "size", "format", "background", "random_seed")
-    if sum(source is not None for source in (args.prompt, args.seed, args.photo)) != 1:
+    body |= given(args, "engine", "degrade", "steps", "strength")
+    if args.engine and not (args.prompt and args.seed is None):
+        raise ClientError("--engine diffusion goes by a prompt, with --photo or without, and by no --seed.")
+    if not args.engine and sum(source is not None for source in (args.prompt, args.seed, args.photo)) != 1:
         raise ClientError("Give exactly one of a prompt, --seed and --photo.")
     if args.photo:
         body["photo"] = send_file(session, args.photo)

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from deploy.contracts.release import ROOT
-from shared.bus import headers, queue_names
+from shared.bus import headers, need_of, priority_of, queues_of
 from shared.contracts.base import Command
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import EventType, JobEvent
@@ -75,16 +75,18 @@ def _channel(queue: str, contract: Contract, description: str) -> Json:
 
 
 def _channels(contract: Contract) -> Json:
-    urgency = dict(zip(queue_names(contract.name), ("high", "normal", "low"), strict=True))
-    queues = {
-        name: _channel(name, contract, f"{contract.title}: jobs of {priority} priority, most urgent queue first.")
-        for name, priority in urgency.items()
-    }
+    queues = {name: _channel(name, contract, f"{contract.title}: {_jobs_of(name, contract)}") for name in queues_of(contract)}
     letters = (
         f"Dead letters of {contract.name}: messages that no contract accepts, and jobs that failed for good, in the ledger "
         "(GET /v1/dead-letters). On RabbitMQ also a queue, for what the broker itself gave up on; it is drained into the ledger."
     )
     return {**queues, f"{contract.name}.dlq": _channel(f"{contract.name}.dlq", contract, letters)}
+
+
+def _jobs_of(queue: str, contract: Contract) -> str:
+    need = need_of(queue, contract)
+    whose = f" for machines that have what they need: {need}" if need else ""
+    return f"jobs of {priority_of(queue)} priority{whose}, most urgent queue first."
 
 
 def _event_channel() -> Json:
@@ -106,7 +108,7 @@ def _operations(contract: Contract) -> Json:
             "channel": _ref("channels", queue),
             "summary": f"The gateway rings for {contract.name}." if verb == "submit" else f"A worker of {contract.name} claims the job.",
         }
-        for queue in queue_names(contract.name)
+        for queue in queues_of(contract)
         for verb in ("submit", "handle")
     }
 

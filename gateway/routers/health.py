@@ -10,7 +10,7 @@ from gateway.openapi import content
 from gateway.problems import Problem
 from gateway.routers.shapes import PROBLEM
 from gateway.state import state_of
-from shared.bus import queue_names
+from shared.bus import queues_of
 from shared.errors import UnavailableError
 from shared.ledger import calls
 from shared.metrics import ServiceSnapshot, exposition, families, ledger_up
@@ -71,6 +71,6 @@ async def _check(desk: Desk) -> tuple[str, dict[str, str]]:
 
 async def _snapshot(desk: Desk) -> ServiceSnapshot | None:
     try:
-        return ServiceSnapshot.of(desk.contract.name, await desk.ledger.run(calls.stats(queue_names(desk.contract.name))))
+        return ServiceSnapshot.of(desk.contract.name, await desk.ledger.run(calls.stats(queues_of(desk.contract))))
     except UnavailableError:
         return None  # counterfoil_ledger_up says so

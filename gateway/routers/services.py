@@ -10,7 +10,7 @@ from gateway.access import Reader
 from gateway.ledgers import Desk
 from gateway.routers.shapes import ERRORS, ServiceList
 from gateway.state import state_of
-from shared.bus import queue_names
+from shared.bus import need_of, queues_of
 from shared.contracts.base import Command
 from shared.errors import UnavailableError
 from shared.ledger import calls, checks
@@ -33,7 +33,7 @@ async def _service(desk: Desk) -> dict[str, Any]:
         "commands": [_command(command) for command in desk.contract.commands if command.route is not None],
     }
     try:
-        stats = await desk.ledger.run(calls.stats(queue_names(name)))
+        stats = await desk.ledger.run(calls.stats(queues_of(desk.contract)))
         noted = await desk.ledger.run(checks.noted())
     except UnavailableError as error:  # one ledger that is down hides no other service
         return {**shown, "available": False, "detail": str(error)}
@@ -44,7 +44,7 @@ async def _service(desk: Desk) -> dict[str, Any]:
         "catalogue": stats["catalogue"],
         "checks": [{"name": check.name, "ok": not check.problem, "detail": check.problem, "at": views.moment(check.at)} for check in noted],
         "limits": stats["limits"],
-        "queues": [{"name": queue, **figures} for queue, figures in stats["queues"].items()],
+        "queues": [{"name": queue, "need": need_of(queue, desk.contract), **figures} for queue, figures in stats["queues"].items()],
         "running": states.get("running", 0) + states.get("canceling", 0),
         "retrying": states.get("retrying", 0),
         "dead_letters": stats["dead_letters"],

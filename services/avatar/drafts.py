@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from services.avatar.styles import Rights
 from shared.contracts.avatar import FaceBox, Format
 
-EngineName = Literal["illustrated", "prompt", "portrait", "lookalike"]
+EngineName = Literal["illustrated", "prompt", "portrait", "lookalike", "diffusion"]
 
 
 class Picture(Protocol):
@@ -34,7 +34,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Commission:
-    """A whole job, ready to be drawn."""
+    """A whole job, ready to be drawn.
+
+    `tells_progress`: its pictures say themselves how far they are. `degraded_reason`: why this engine stands in for another, where it does.
+    """
 
     engine: EngineName
     drafts: Sequence[Draft]
@@ -43,3 +46,5 @@ class Commission:
     unsupported: list[str] = field(default_factory=list)
     face: FaceBox | None = None
     suggested: dict[str, str] = field(default_factory=dict)
+    tells_progress: bool = False
+    degraded_reason: str | None = None

@@ -67,8 +67,8 @@ class Shelf:
         return AvatarResult.model_validate_json(result.read_bytes())
 
     def put(self, entry: Path, result: AvatarResult, files: Mapping[str, bytes]) -> None:
-        """Keep a whole result; one with a failure is not kept, for the next try may do better. A full disk costs the entry, not the job."""
-        if result.failed:
+        """Keep a whole result, without failure or stand-in: the next try may do better. A full disk costs the entry, not the job."""
+        if result.failed or result.degraded:
             return
         draft = entry.with_name(f"{entry.name}.{uuid4().hex}.tmp")
         try:
@@ -107,11 +107,14 @@ def _seen(path: Path) -> tuple[float, float, int] | None:
     return used, max((part.st_mtime for part in parts), default=used), sum(part.st_size for part in parts)
 
 
-def digest_of(command: GenerateAvatar, uploads: Mapping[str, Path], tenant: str) -> str:
-    """What a request comes down to: its own `options` (priority, labels …) change no picture, an upload's id says nothing of its bytes."""
+def digest_of(command: GenerateAvatar, uploads: Mapping[str, Path], tenant: str, model: str = "") -> str:
+    """What a request comes down to: its own `options` (priority, labels …) change no picture, an upload's id says nothing of its bytes.
+
+    `model` is the diffusion model that would paint it here.
+    """
     asked = command.model_dump(mode="json", exclude={"options", "photo", "style_picture"})
     asked["uploads"] = [sha256_of(uploads[upload]) if upload else None for upload in (command.photo, command.style_picture)]
-    whole = json.dumps([tenant, asked, _maker()], sort_keys=True)
+    whole = json.dumps([tenant, asked, model, _maker()], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()
 
 

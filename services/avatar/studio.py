@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 
 from services.avatar.clock import Clock
+from services.avatar.content import RefusedPictureError
 from services.avatar.drafts import Commission, Draft, Picture
 from services.avatar.raster import MEDIA_TYPES, RenderError
 from shared.contracts.avatar import AvatarResult, FailedVariant, Format, Output, Variant
@@ -32,18 +33,21 @@ def paint(
     A variant that cannot be drawn, or a file that cannot be written, is left out and named in `failed`; its number is not given to another.
 
     Raises:
-        PermanentError: `render-failed`, when not one file could be made.
+        PermanentError: `render-failed`, when not one file could be made; `content-refused`, where it was for the content policy alone.
         JobCanceled: the user cancelled between two files.
     """
     variants: list[Variant] = []
     failed: list[FailedVariant] = []
+    refused = 0
     total = len(commission.drafts)
     for number, draft in enumerate(commission.drafts, start=1):
         checkpoint()
-        progress((number - 1) / total, "draw", f"variant {number} of {total}")
+        if not commission.tells_progress:
+            progress((number - 1) / total, "draw", f"variant {number} of {total}")
         try:
             picture = draft.draw()
         except RenderError as error:
+            refused += isinstance(error, RefusedPictureError)
             failed.append(_failure(number, draft, error))
             continue
         outputs: list[Output] = []
@@ -61,7 +65,8 @@ def paint(
         if outputs:
             variants.append(_variant(outputs, draft, picture))
     if not variants:
-        raise PermanentError(f"No picture could be rendered: {failed[0].reason}", type="render-failed")
+        kind = "content-refused" if refused == total else "render-failed"
+        raise PermanentError(f"No picture could be rendered: {failed[0].reason}", type=kind)
     progress(1.0, "draw", f"{len(variants)} of {total} drawn")
     return AvatarResult(
         engine=commission.engine,
@@ -72,6 +77,8 @@ def paint(
         unsupported=commission.unsupported,
         face=commission.face,
         suggested=commission.suggested,
+        degraded=commission.degraded_reason is not None,
+        degraded_reason=commission.degraded_reason,
         timings_ms=clock.milliseconds(),
     )
 

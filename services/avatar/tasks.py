@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from services.avatar.clock import Clock
-from services.avatar.engines import plan
+from services.avatar.engines import model_of, plan
 from services.avatar.raster import MEDIA_TYPES
 from services.avatar.settings import settings
 from services.avatar.shelf import Shelf, digest_of
@@ -28,7 +28,7 @@ def generate(command: GenerateAvatar, job: Job) -> AvatarResult:
     job.progress(0.0, "prepare")
     shelf = Shelf(chosen.home / "cache" / "avatar", chosen.cache_bytes, chosen.cache_hours * 3600)
     with ExitStack() as opened:
-        digest = digest_of(command, _uploads(command, job, opened), job.tenant)
+        digest = digest_of(command, _uploads(command, job, opened), job.tenant, model_of(command))
         clock = _clock(job)
         with clock.stage("wait"):
             entry = opened.enter_context(shelf.place(digest, job.checkpoint))

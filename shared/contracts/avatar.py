@@ -18,6 +18,8 @@ Size = Annotated[int, Field(ge=16, le=2048, description="edge of the square, in 
 OptionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 OptionScalar = Annotated[str, StringConstraints(max_length=64)] | bool | int | float
 OptionValue = OptionScalar | Annotated[list[OptionScalar], Field(max_length=64)] | None
+DIFFUSION = ("steps", "guidance", "negative_prompt", "strength")
+"""The fields that only a diffusion model reads."""
 MOST_OUTPUTS = 64
 """Files of one job: variants × sizes × formats."""
 
@@ -74,9 +76,11 @@ class AvatarResult(Result):
     `hair_length`, `mouth`. Of a prompt's words, `ignored` means nothing here, and `unsupported` was understood but shows in none of the
     pictures. `timings_ms`: `queue` is from when the job was ready (accepted, its `run_at`, a retry's time) to its claim, `load` what it
     waited for models (none in a warm process), `wait` for another job that drew the same; then each stage.
+
+    `degraded`: a diffusion model was asked for, `engine` stood in for it, and `degraded_reason` says why.
     """
 
-    engine: Literal["illustrated", "prompt", "portrait", "lookalike"]
+    engine: Literal["illustrated", "prompt", "portrait", "lookalike", "diffusion"]
     variants: list[Variant]
     failed: list[FailedVariant] = []
     understood: list[str] = []
@@ -85,19 +89,26 @@ class AvatarResult(Result):
     face: FaceBox | None = None
     suggested: dict[str, str] = {}
     cached: bool = False
+    degraded: bool = False
+    degraded_reason: str | None = None
     timings_ms: dict[str, float] = {}
 
 
 class GenerateAvatar(Command):
-    """Draw avatars from exactly one of `prompt`, `seed` and `photo`.
+    """Draw avatars from exactly one of `prompt`, `seed` and `photo`; by a diffusion model, from a `prompt`, with or without a `photo`.
 
     `sizes` and `formats` go before `size` and `format`: every variant is made in each size and format. `style_options` are the style's
     own; GET /v1/services lists them. `style_picture` is any picture: a photo is painted in its manner.
+
+    `engine: diffusion` asks for a model on a machine with a GPU: `steps`, `guidance`, `negative_prompt` and, from a photo, `strength` (how
+    far from it, 1: as if there were none) are for it alone. With `degrade` the other engines stand in where it cannot: `style`,
+    `style_options`, `style_picture` and `background` are then for them.
     """
 
     kind: ClassVar[str] = "avatar.generate.v1"
     route: ClassVar[str | None] = "avatars"
     result: ClassVar[type[Result]] = AvatarResult
+    needs: ClassVar[tuple[str, ...]] = ("gpu",)
     examples: ClassVar = (
         {"prompt": "a grumpy robot with an antenna", "variants": 4, "size": 512},
         {"seed": "ada@example.com", "style": "avataaars", "format": "svg"},
@@ -110,6 +121,7 @@ class GenerateAvatar(Command):
         },
         {"photo": "upl_2f1c9a7be6d04c6f", "style": "poster"},
         {"photo": "upl_2f1c9a7be6d04c6f", "style": "avataaars", "variants": 3},
+        {"prompt": "a portrait of a fox in a tweed jacket, oil on canvas", "engine": "diffusion", "degrade": True, "variants": 4},
     )
 
     prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
@@ -125,10 +137,20 @@ class GenerateAvatar(Command):
     style_options: Annotated[dict[OptionName, OptionValue], Field(max_length=400)] | None = None
     background: Colour | None = None
     random_seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    engine: Literal["diffusion"] | None = None
+    degrade: bool = False
+    steps: Annotated[int, Field(ge=1, le=100)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=30, allow_inf_nan=False)] | None = None
+    negative_prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
+    strength: Annotated[float, Field(ge=0.05, le=1, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _exactly_one_source(self) -> "GenerateAvatar":
-        if sum(source is not None for source in (self.prompt, self.seed, self.photo)) != 1:
+        if self.engine == "diffusion":
+            if self.prompt is None or self.seed is not None:
+                msg = "engine diffusion goes by a prompt, with or without a photo, and by no seed"
+                raise ValueError(msg)
+        elif sum(source is not None for source in (self.prompt, self.seed, self.photo)) != 1:
             msg = "give exactly one of prompt, seed and photo"
             raise ValueError(msg)
         if self.style_picture is not None and self.photo is None:
@@ -142,6 +164,32 @@ class GenerateAvatar(Command):
             msg = f"variants × sizes × formats are {files} files; ask for at most {MOST_OUTPUTS}"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _no_field_does_nothing(self) -> "GenerateAvatar":
+        if self.engine == "diffusion":
+            if "svg" in self.kinds():
+                msg = "a diffusion model makes pixels: ask for png, webp, avif or jpeg"
+                raise ValueError(msg)
+            idle = () if self.degrade else ("style", "style_options", "style_picture", "background")
+            if self.photo is None:
+                idle = (*idle, "strength")
+            if found := [name for name in idle if getattr(self, name) is not None]:
+                why = "a model has no styles (with degrade they are for what stands in), and strength is for a photo"
+                msg = f"{' and '.join(found)} would do nothing: {why}"
+                raise ValueError(msg)
+        elif found := [name for name in ("degrade", *DIFFUSION) if getattr(self, name) not in (None, False)]:
+            msg = f"{' and '.join(found)} would do nothing: say engine diffusion as well"
+            raise ValueError(msg)
+        return self
+
+    def need(self) -> str | None:
+        """A GPU, for a diffusion model."""
+        return "gpu" if self.engine == "diffusion" else None
+
+    def makes_do(self) -> bool:
+        """Where it may be degraded."""
+        return self.degrade
 
     def edges(self) -> list[int]:
         """The sizes to make, each once, in the order asked for."""

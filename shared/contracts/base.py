@@ -72,6 +72,8 @@ class Command(Message):
     kind: ClassVar[str]
     route: ClassVar[str | None] = None
     result: ClassVar[type[Result]]
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What some of these commands need and only some machines have (`gpu`). Those wait in queues of their own: `avatar.gpu`."""
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
 
     # A factory, because pydantic deep-copies a model that stands as a default: a twentieth of a submit's CPU time.
@@ -81,3 +83,11 @@ class Command(Message):
     def service(cls) -> str:
         """The service that handles this command: the first segment of its kind."""
         return cls.kind.partition(".")[0]
+
+    def need(self) -> str | None:
+        """Which of `needs` this command has; None: any worker of its service can do it."""
+        return None
+
+    def makes_do(self) -> bool:
+        """Whether any worker may take it while none listens to the queue of its need."""
+        return False

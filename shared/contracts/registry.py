@@ -21,9 +21,11 @@ class Contract:
     title: str
     commands: tuple[type[Command], ...]
     by_kind: Mapping[str, type[Command]] = field(init=False)
+    needs: tuple[str, ...] = field(init=False)
+    """What its commands may need (see `Command.needs`), in the order of their declaration."""
 
     def __post_init__(self) -> None:
-        """Refuse a command whose kind is malformed, foreign or declared twice."""
+        """Refuse a command whose kind is malformed, foreign or declared twice, and a need whose queue would be another one's."""
         kinds: dict[str, type[Command]] = {}
         for command in self.commands:
             if not KIND.fullmatch(command.kind) or command.service() != self.name:
@@ -34,6 +36,11 @@ class Contract:
                 raise ValueError(msg)
             kinds[command.kind] = command
         object.__setattr__(self, "by_kind", MappingProxyType(kinds))
+        needs = tuple(dict.fromkeys(need for command in self.commands for need in command.needs))
+        if taken := sorted({"high", "low", "dlq"}.intersection(needs)):
+            msg = f"the contract of {self.name!r} names a need {taken[0]!r}: its queue would be another one's"
+            raise ValueError(msg)
+        object.__setattr__(self, "needs", needs)
 
 
 @cache

@@ -19,7 +19,7 @@ import structlog
 from pydantic import ValidationError
 
 from shared import telemetry
-from shared.bus import queue_names
+from shared.bus import more_urgent, queues_of
 from shared.contracts.base import Artifact
 from shared.contracts.envelope import Envelope
 from shared.errors import StaleTokenError
@@ -99,10 +99,10 @@ def go_on(runtime: Runtime, queue: str, pid: int, began: float) -> JobRecord | N
 
     For a `BREATH` only: time limits, `max_tasks_per_child` and the parent's ears are counted in messages. Nothing more urgent is passed.
     """
-    names = queue_names(runtime.service.name)
-    if not runtime.service.settings.rings_in_ledger or queue not in names or time.monotonic() - began >= BREATH:
+    known = queue in queues_of(runtime.service.contract)
+    if not known or not runtime.service.settings.rings_in_ledger or time.monotonic() - began >= BREATH:
         return None
-    claimed = _claim(runtime, "", queue, pid, urgent=names[: names.index(queue)])
+    claimed = _claim(runtime, "", queue, pid, urgent=more_urgent(queue))
     return claimed if isinstance(claimed, JobRecord) else None
 
 

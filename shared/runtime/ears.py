@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery.worker.consumer import Consumer
 
-from shared.bus import envelope_text
+from shared.bus import envelope_text, need_of
 from shared.ledger import calls, canaries, hearing, ids
 
 if TYPE_CHECKING:
@@ -95,10 +95,16 @@ class Canaries:
         self._sent = now
         workers = runtime.ledger.run(calls.stats(tuple(depths)))["workers"]
         listeners = [queue for worker in workers if not worker.get("draining") for queue in worker["queues"]]
-        queues = [(queue, depth, listeners.count(queue), self._bell(queue)) for queue, depth in depths.items()]
-        for queue, count in runtime.ledger.run(canaries.ring(every, queues)):
-            for _ in range(count):
-                runtime.bus.publish(self._envelope(), kind=self._kind, job_id=self._id, queue=queue)
+        contract = runtime.service.contract
+        for need in (None, *contract.needs):  # apart: what waits for other machines keeps nobody from hearing these
+            queues = [
+                (queue, depth, listeners.count(queue), self._bell(queue))
+                for queue, depth in depths.items()
+                if need_of(queue, contract) == need
+            ]
+            for queue, count in runtime.ledger.run(canaries.ring(every, queues)):
+                for _ in range(count):
+                    runtime.bus.publish(self._envelope(), kind=self._kind, job_id=self._id, queue=queue)
 
     @property
     def _id(self) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 import structlog
 
 from shared import telemetry
-from shared.bus import queue_name, queue_names
+from shared.bus import more_urgent, priority_of
 from shared.contracts.base import Artifact, Blob
-from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
 from shared.job import ChildResult, Effects, Once, Register
@@ -40,7 +39,7 @@ class JobHandle:
         self.tenant = record.tenant
         self.attempt = record.number("attempt")
         self.epoch = record.number("epoch")
-        self.priority = _priority(record.text("queue"))
+        self.priority = priority_of(record.text("queue"))
         self.labels: dict[str, str] = record.json("labels") or {}
         self.waited = record.number("waited") / 1000
         self._workdir = workdir
@@ -50,8 +49,7 @@ class JobHandle:
         self._state = record.state
         self._step = ""
         self._body: dict[str, Any] = {"fraction": 0.0, "step": str(record.state), "detail": "", "eta_seconds": None}
-        names = queue_names(runtime.service.name)
-        self._above = names[: names.index(queue_name(runtime.service.name, self.priority))]
+        self._above = more_urgent(record.text("queue"))
         self._written = self._told = self._peeked = self._ranked = float("-inf")
 
     @property
@@ -177,9 +175,3 @@ class JobHandle:
 
     def _key(self, *parts: str) -> str:
         return f"{job_folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])
-
-
-def _priority(queue: str) -> Priority:
-    """What the queue's name says (`mailer.high`, `mailer`, `mailer.low`)."""
-    word = queue.rpartition(".")[2]
-    return "high" if word == "high" else "low" if word == "low" else "normal"

@@ -20,7 +20,7 @@ from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
-from shared.bus import queue_names
+from shared.bus import queues_of
 from shared.runtime import attempt
 from shared.runtime.runtime import Runtime
 from shared.runtime.turns import Turns
@@ -106,7 +106,7 @@ class LedgerConsumer(Consumer):  # type: ignore[misc]  # celery is untyped
             self.hub.on_tick.discard(self._turns.serve)
         if self.hub is None or self.connection.transport.driver_type != "amqp":
             return hand_over
-        turns = self._turns = Turns(queue_names(self.runtime.service.name), free=self._child_is_free, hand_over=hand_over)
+        turns = self._turns = Turns(queues_of(self.runtime.service.contract), free=self._child_is_free, hand_over=hand_over)
         self.hub.on_tick.add(turns.serve)
         hold = self.runtime.service.settings.hold
         self.hub.call_repeatedly(hold / 4, turns.give_back, hold * 3 / 4)

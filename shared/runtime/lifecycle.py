@@ -10,7 +10,7 @@ import redis
 import structlog
 
 from shared import metrics, metrics_server, telemetry, trail
-from shared.bus import queue_names
+from shared.bus import queue_names, queues_of
 from shared.errors import SettingsError, UnavailableError
 from shared.ledger import calls
 from shared.logging import configure
@@ -31,6 +31,7 @@ class Lifecycle:
         self._runtime = runtime
         self._level = log_level
         self._keeper: Keeper | None = None
+        self._parent = 0
 
     def on_logging(self, **_: Any) -> None:
         """Celery is about to set up logging: ours instead, in a worker's parent and in Beat."""
@@ -42,9 +43,10 @@ class Lifecycle:
 
     def on_init(self, sender: Any, **_: Any) -> None:
         """The parent, before it forks: take a name, refuse a ledger that would forget."""
+        self._parent = os.getpid()
         self._runtime.worker = worker_name(self._runtime.service.name)
         consumed = set(sender.app.amqp.queues.consume_from)
-        self._runtime.queues = tuple(name for name in queue_names(self._runtime.service.name) if name in consumed)
+        self._runtime.queues = tuple(name for name in queues_of(self._runtime.service.contract) if name in consumed)
         trail.begin()
         refuse_eviction(self._runtime)
         if self._runtime.service.preflight is not None:
@@ -53,14 +55,14 @@ class Lifecycle:
     def on_ready(self, sender: Any, **_: Any) -> None:
         """The parent, once it consumes: tell the world, start keeping."""
         runtime = self._runtime
-        queues = tuple(sender.app.amqp.queues.consume_from)
-        runtime.ears.listen(queues)
-        self._keeper = Keeper(runtime, slots=getattr(sender.pool, "num_processes", 1), queues=queues, processes=_processes(sender.pool))
+        runtime.ears.listen(runtime.queues)
+        slots = getattr(sender.pool, "num_processes", 1)
+        self._keeper = Keeper(runtime, slots=slots, queues=runtime.queues, processes=_processes(sender.pool))
         runtime.ledger.redis.set(f"{runtime.ledger.prefix}catalogue", json.dumps(dict(runtime.service.catalogue())))
         if runtime.service.settings.metrics_port:
             metrics_server.serve(runtime.service.settings.metrics_port, self._collect)
         self._keeper.start()
-        log.info("worker_ready", worker=runtime.worker, queues=list(queues))
+        log.info("worker_ready", worker=runtime.worker, queues=list(runtime.queues))
 
     def on_stop(self, **_: Any) -> None:
         """The parent, told to stop: a thread sees the jobs out, for a signal handler must not wait."""
@@ -68,7 +70,8 @@ class Lifecycle:
 
     def on_child(self, **_: Any) -> None:
         """A child, after its fork: nothing of the parent's connections, a tracer of its own, models in the background."""
-        guard.die_with_parent()
+        if os.getpid() != self._parent:  # the solo pool's only process is the worker itself; what started it may end
+            guard.die_with_parent()
         guard.listen_for_nudges()
         runtime = self._runtime
         runtime.forget_connections()
@@ -81,22 +84,24 @@ class Lifecycle:
         telemetry.shutdown()
 
     def _begin(self) -> None:
-        if self._runtime.service.warm_up is not None:
-            self._warm_up()
+        self._warm_up()
         try:
             checks.look(self._runtime)
         except UnavailableError as error:
             log.warning("checks_not_noted", detail=str(error))  # the next look at the queues looks again
 
     def _warm_up(self) -> None:
-        started = time.monotonic()
-        try:
-            if self._runtime.service.warm_up is not None:
-                self._runtime.service.warm_up()
-        except Exception:
-            log.exception("warm_up_failed")  # the first job will meet the same error, and report it as its own
-        else:
-            log.info("child_warmed_up", seconds=round(time.monotonic() - started, 3))
+        service, heard = self._runtime.service, set(self._runtime.queues)
+        needs = [need for need in service.contract.needs if heard.intersection(queue_names(f"{service.name}.{need}"))]
+        todo = [service.warm_up, *(service.warm_up_for.get(need) for need in needs)]
+        for warm_up in (each for each in todo if each is not None):
+            started = time.monotonic()
+            try:
+                warm_up()
+            except Exception:
+                log.exception("warm_up_failed")  # the first job will meet the same error, and report it as its own
+            else:
+                log.info("child_warmed_up", seconds=round(time.monotonic() - started, 3))
 
     def _see_out(self) -> None:
         runtime = self._runtime
@@ -111,7 +116,7 @@ class Lifecycle:
 
     def _collect(self) -> list[Any]:
         runtime = self._runtime
-        stats = runtime.ledger.run(calls.stats(queue_names(runtime.service.name)))
+        stats = runtime.ledger.run(calls.stats(queues_of(runtime.service.contract)))
         snapshot = metrics.ServiceSnapshot.of(runtime.service.name, stats)
         return [*metrics.families([snapshot]), *metrics_server.process_families(runtime.service.name)]
 

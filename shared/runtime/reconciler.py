@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from shared.bus import queue_names
+from shared.bus import queues_of
 from shared.errors import UnavailableError
 from shared.ledger import calls, dead, hearing, ids
 from shared.runtime import retention, ticking
@@ -96,7 +96,7 @@ class Reconciler(threading.Thread):
     def _depths(self) -> dict[str, int]:
         """Messages by queue; empty while the broker does not answer, and told once."""
         try:
-            depths = self._runtime.bus.depths(queue_names(self._runtime.service.name))
+            depths = self._runtime.bus.depths(queues_of(self._runtime.service.contract))
         except UnavailableError as error:
             self._lost(error)
             return {}

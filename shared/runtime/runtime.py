@@ -57,7 +57,7 @@ class Runtime:
     @cached_property
     def bus(self) -> Bus:
         """The service's broker."""
-        return Bus(self.service.name, self.service.settings)
+        return Bus(self.service.name, self.service.settings, self.service.contract.needs)
 
     def forget_connections(self) -> None:
         """After a fork: no connection of the parent's is used in the child."""

@@ -6,9 +6,10 @@ script that names the run it makes. So two workers that look at once make one jo
 
 import structlog
 
+from shared.accepting import heard
 from shared.cron import CronError, Due
 from shared.errors import PermanentError, UnavailableError
-from shared.ledger import ids, schedules
+from shared.ledger import calls, ids, schedules
 from shared.ledger.schedules import Run, Schedule
 from shared.recurring import accepting, fresh_trace, run_key
 from shared.runtime.runtime import Runtime
@@ -59,6 +60,7 @@ def _submit(runtime: Runtime, schedule: Schedule, due: Due, now: int) -> None:
             job_id,
             trace=fresh_trace(),
             caps=schedule.definition.caps,
+            heard=heard(runtime.ledger.run(calls.stats(()))["workers"]) if service.contract.needs else (),
             idempotency=run_key(schedule, due.at),
         )
     except PermanentError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from shared.bus import queue_names
+from shared.bus import queues_of
 from shared.contracts.upkeep import MeasureQueues, QueueHealth, Sweep, SweepResult
 from shared.job import Job
 from shared.ledger import calls
@@ -90,7 +90,7 @@ def _remove_if_older(entry: Path, limit: float) -> int | None:
 
 def measure_queues(runtime: Runtime) -> QueueHealth:
     """Depth, oldest age and dead letters, to the log; the same figures stand in /metrics at any time."""
-    stats = runtime.ledger.run(calls.stats(queue_names(runtime.service.name)))
+    stats = runtime.ledger.run(calls.stats(queues_of(runtime.service.contract)))
     depth = {name: queue["depth"] for name, queue in stats["queues"].items()}
     oldest = max((queue["oldest_age"] for queue in stats["queues"].values()), default=0.0)
     log.info("queues_measured", depth=depth, oldest_age=oldest, dead_letters=stats["dead_letters"], states=stats["states"])

@@ -6,6 +6,7 @@ from itertools import accumulate
 import pytest
 
 from shared.contracts.states import State
+from shared.ledger import calls
 from tests.chaos.marks import Book
 from tests.conformance.brokers import Broker
 from tests.probe.rig import Rig
@@ -70,3 +71,25 @@ def test_jobs_accepted_with_no_worker_and_no_message_are_done_by_the_first_that_
 
     assert {State.SUCCEEDED} == {record.state for record in done}
     assert [1] * 15 == [rig.did(job) for job in jobs]
+
+
+def test_what_few_machines_can_do_waits_for_one_that_is_told_to(rig: Rig) -> None:
+    """A worker of that queue alone, in the solo pool, takes nothing else, sees a cancel, and stops; all others leave the queue to it."""
+    with rig.worker(queues="probe.rare", pool="solo") as one:
+        plain, rare = rig.submit(what="work", at_once=True), rig.submit(what="work", rare=True, at_once=True)
+        done = rig.wait(rare)
+        left = rig.job(plain)
+        long = rig.submit(what="work", seconds=60.0, rare=True, at_once=True)
+        rig.wait_for(long, lambda record: record.state is State.RUNNING, "the long one runs")
+        rig.ledger.run(calls.cancel(long, "t"))
+        stopped = rig.wait(long, seconds=10)
+        (worker,) = rig.stats()["workers"]
+        again = rig.submit(what="stuck", rare=True, at_once=True)
+        rig.wait_for(again, lambda record: record.state is State.RUNNING, "another runs")
+        one.stop()
+
+    assert (State.SUCCEEDED, State.QUEUED, State.CANCELED) == (done.state, left.state, stopped.state)
+    assert (["probe.rare"], 1, False) == (worker["queues"], worker["slots"], worker["deaf"])
+    assert (State.QUEUED, 0) == (rig.job(again).state, rig.job(again).number("crashes"))
+    for job in (plain, again):
+        rig.ledger.run(calls.cancel(job, "t"))

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.contracts import asyncapi, release
 from gateway.routers.events import cloud_event
-from shared.bus import queue_names
+from shared.bus import queues_of
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import EventType, JobEvent
 from shared.contracts.registry import contracts
@@ -33,10 +33,11 @@ def test_committed_document_is_what_the_models_say() -> None:
 
 
 def test_every_queue_is_a_channel() -> None:
-    """Three queues by priority and one of dead letters for each service, and the jobs' events."""
-    queues = [queue for name in contracts() for queue in (*queue_names(name), f"{name}.dlq")]
+    """Three queues by priority, three for each need, one of dead letters for each service, and the jobs' events."""
+    queues = [queue for name, contract in contracts().items() for queue in (*queues_of(contract), f"{name}.dlq")]
 
     assert {*queues, "jobEvents"} == set(DOCUMENT["channels"])
+    assert {"avatar.gpu.high", "avatar.gpu", "avatar.gpu.low"} < set(queues)
     assert queues == [DOCUMENT["channels"][queue]["address"] for queue in queues]
 
 

@@ -156,6 +156,18 @@ def test_kind_twice_is_refused() -> None:
         Contract("well", "Wells", (_Draw, _Draw))
 
 
+class _Low(Command):
+    kind = "well.sink.v1"
+    result = Result
+    needs = ("low",)
+
+
+def test_need_that_is_a_priority_is_refused() -> None:
+    """Its queue would be that of jobs of low priority."""
+    with pytest.raises(ValueError, match="names a need 'low'"):
+        Contract("well", "Wells", (_Low,))
+
+
 @pytest.mark.parametrize(
     ("kinds", "told"),
     [([], "the kind 'well.draw.v1' lacks a handler"), (["well.draw.v1", "well.fill.v1"], "'well.fill.v1' lacks a command")],

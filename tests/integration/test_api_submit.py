@@ -9,7 +9,7 @@ import pytest
 
 from shared.ledger import calls
 from tests.gateways import problem
-from tests.integration.api_desk import BODIES, ApiDesk, Tenant
+from tests.integration.api_desk import BODIES, MINUTE, ApiDesk, Tenant
 
 MEMBERS = {
     "id", "service", "kind", "state", "done", "progress", "attempt", "epoch", "created_at", "started_at", "finished_at", "run_at",
@@ -37,6 +37,22 @@ def test_submit_answers_with_the_job(mine: Tenant, route: str, kind: str) -> Non
     )
     assert BODIES[route] == job["request"]
     assert {**job, "created_at": ""} == {**later, "created_at": ""}
+
+
+def test_what_needs_a_gpu_waits_for_one(desk: ApiDesk, mine: Tenant) -> None:
+    """In a queue of its own, by priority; where it may be degraded, only while somebody listens there, else any worker may have it."""
+    body = {"prompt": "a fox", "engine": "diffusion"}
+
+    def queue(**more: Any) -> str:
+        job_id = mine.client.post("/v1/avatars", json={**body, **more}).raise_for_status().json()["id"]
+        return str(desk.run(job_id, calls.read(job_id)).text("queue"))
+
+    before = [queue(), queue(options={"priority": "high"}), queue(degrade=True), queue(degrade=True, options={"priority": "low"})]
+    desk.ledgers["avatar"].run(calls.renew("gpu@test", lease_ms=MINUTE, info={"name": "gpu@test", "queues": ["avatar.gpu"]}))
+    after = [queue(), queue(degrade=True), queue(degrade=True, options={"priority": "low"})]
+
+    assert ["avatar.gpu", "avatar.gpu.high", "avatar", "avatar.low"] == before
+    assert ["avatar.gpu", "avatar.gpu", "avatar.low"] == after
 
 
 def test_the_callers_trace_is_continued(mine: Tenant) -> None:

@@ -22,6 +22,7 @@ class Act(Command):
     kind: ClassVar[str] = "probe.act.v1"
     route: ClassVar[str | None] = "acts"
     result: ClassVar[type[Result]] = ProbeResult
+    needs: ClassVar[tuple[str, ...]] = ("rare",)
 
     what: str = "work"
     seconds: float = 0.0
@@ -29,6 +30,11 @@ class Act(Command):
     until_attempt: int = 1
     parts: int = 0
     part: str = "work"
+    rare: bool = False
+
+    def need(self) -> str | None:
+        """What few machines have."""
+        return "rare" if self.rare else None
 
 
 class NextProbeResult(ProbeResult):

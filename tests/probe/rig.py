@@ -13,13 +13,14 @@ from typing import Any
 
 import psutil
 
-from shared.bus import Bus, envelope_text, queue_name, queue_names
+from shared.bus import Bus, envelope_text, queue_name, queues_of
 from shared.contracts.options import Priority
 from shared.ledger import calls, ids
 from shared.ledger.calls import Answer, NewJob
 from shared.ledger.record import JobRecord
 from shared.ledger.store import Ledger
 from shared.settings import ServiceSettings
+from tests.probe.contract import CONTRACT
 from tests.servers import ROOT, wait_until
 
 KIND = "probe.act.v1"
@@ -65,7 +66,7 @@ class Rig:
     def __post_init__(self) -> None:
         settings = ServiceSettings(redis_url=self.url, broker_url=self.broker or self.url, home=self.home)
         self.ledger = Ledger(self.url, "probe", rings_here=settings.rings_in_ledger)
-        self.bus = Bus("probe", settings)
+        self.bus = Bus("probe", settings, CONTRACT.needs)
         self.marks = self.home / "marks"
 
     def submit(self, **asked: Any) -> str:
@@ -88,7 +89,7 @@ class Rig:
         **act: Any,
     ) -> Answer:
         """The ledger's answer to a new job that does `act`. `at_once`: its message goes out as by the gateway."""
-        job_id, queue = ids.new("probe"), queue_name("probe", priority)
+        job_id, queue = ids.new("probe"), queue_name("probe", priority, "rare" if act.get("rare") else None)
         request = json.dumps({"marks": str(self.marks), **act})
         bell = self._bell(job_id, queue, request, epoch=1)
         job = NewJob(job_id, KIND, tenant, queue, request, bell=bell, run_at=run_at, expires_at=expires_at, running_cap=running_cap)
@@ -136,14 +137,14 @@ class Rig:
 
     def stats(self) -> dict[str, Any]:
         """One look at the service."""
-        return self.ledger.run(calls.stats(queue_names("probe")))
+        return self.ledger.run(calls.stats(queues_of(CONTRACT)))
 
     @contextmanager
-    def worker(self, *, concurrency: int = 2, queues: str = "", **env: str) -> Iterator[Worker]:
+    def worker(self, *, concurrency: int = 2, queues: str = "", pool: str = "prefork", **env: str) -> Iterator[Worker]:
         """A worker, ready; SIGKILLed at the end with whatever is left of it."""
         log = self.home / f"worker-{ids.ulid()}.log"
         command = [sys.executable, "-m", "celery", "-A", "tests.probe.app", "worker", "--loglevel", "info", "-c", str(concurrency)]
-        command += ["-n", f"{ids.ulid()}@%h", "--without-gossip", "--without-mingle", *(["-Q", queues] if queues else [])]
+        command += ["-n", f"{ids.ulid()}@%h", "--without-gossip", "--without-mingle", "-P", pool, *(["-Q", queues] if queues else [])]
         given = {**os.environ, "PROBE_REDIS_URL": self.url, "PROBE_BROKER_URL": self.broker or self.url, "PROBE_HOME": str(self.home)}
         given |= {**self.env, **env}
         with log.open("wb") as sink:

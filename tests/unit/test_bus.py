@@ -9,7 +9,21 @@ import pytest
 from celery import Celery
 from kombu.entity import Queue
 
-from shared.bus import DAY, TAG, Bus, blob_json, envelope_text, message, queue_name, queue_names, transport_options
+from shared.bus import (
+    DAY,
+    TAG,
+    Bus,
+    blob_json,
+    envelope_text,
+    message,
+    more_urgent,
+    need_of,
+    queue_name,
+    queue_names,
+    queues_of,
+    transport_options,
+)
+from shared.contracts.avatar import CONTRACT as AVATAR
 from shared.contracts.base import Blob
 from shared.contracts.envelope import Envelope
 from shared.ledger.record import JobRecord
@@ -163,6 +177,16 @@ def test_queues_by_priority() -> None:
     """One queue for each priority, the most urgent first; the normal one has the service's name."""
     assert queue_names("avatar") == ("avatar.high", "avatar", "avatar.low")
     assert queue_name("avatar", "normal") == "avatar"
+
+
+def test_a_need_has_queues_of_its_own() -> None:
+    """One for each priority, after the ordinary ones; neither kind goes before the other."""
+    assert queues_of(AVATAR) == (*queue_names("avatar"), "avatar.gpu.high", "avatar.gpu", "avatar.gpu.low")
+    assert (queue_name("avatar", "normal", "gpu"), queue_name("avatar", "low", "gpu")) == ("avatar.gpu", "avatar.gpu.low")
+    assert ["gpu"] * 3 + [None] * 3 == [need_of(queue, AVATAR) for queue in reversed(queues_of(AVATAR))]
+    assert (("avatar.gpu.high", "avatar.gpu"), ("avatar.high",), ()) == tuple(
+        map(more_urgent, ("avatar.gpu.low", "avatar", "avatar.gpu.high"))
+    )
 
 
 @pytest.mark.parametrize("url", ["redis://h/0", "rediss://h/0", "sentinel://h:26379/0"])

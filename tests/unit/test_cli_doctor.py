@@ -25,8 +25,9 @@ def found(**changes: Any) -> list[str]:
 
 
 def test_a_healthy_service_has_no_findings() -> None:
-    """No news is good news."""
+    """No news is good news; a queue for machines that one does not have is none either, while nothing waits there."""
     assert found() == []
+    assert found(queues=[{"name": "avatar.gpu", "need": "gpu"}]) == []
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,11 @@ def test_a_healthy_service_has_no_findings() -> None:
         ({"workers": []}, "no worker is running"),
         ({"workers": [{**WORKER, "heartbeat_at": (NOW - timedelta(minutes=2)).isoformat()}]}, "was last heard of at"),
         ({"workers": [{**WORKER, "deaf": True, "deaf_queues": ["avatar"]}]}, "takes nothing from avatar; restart it"),
-        ({"queues": [{"name": "avatar.gpu"}]}, "no worker listens on the queue avatar.gpu"),
+        ({"queues": [{"name": "avatar.low"}]}, "no worker listens on the queue avatar.low"),
+        (
+            {"queues": [{"name": "avatar.gpu", "need": "gpu", "depth": 3}]},
+            "3 jobs that need gpu wait in avatar.gpu, and no worker serves it",
+        ),
         ({"queues": [{"name": "avatar", "depth": 9, "oldest_age": 301}]}, "has waited 301 s in avatar"),
         ({"available": False, "workers": []}, "its ledger does not answer"),
         ({"dead_letters": 3}, "3 dead letters"),

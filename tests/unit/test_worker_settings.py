@@ -21,6 +21,7 @@ def celery_settings(broker: str = "redis://127.0.0.1:6379/0", *, policy: Policy 
     return settings(service, Runtime(service))
 
 
+RARE = ("probe.rare.high", "probe.rare", "probe.rare.low")
 BROKERS = ("redis://127.0.0.1:6379/0", "amqp://127.0.0.1//")
 
 
@@ -85,10 +86,10 @@ def test_concurrency_is_the_policys_unless_set() -> None:
 
 
 def test_queues_by_priority() -> None:
-    """A worker consumes the service's three queues and makes no others."""
+    """A worker knows the service's queues and those of its needs, and makes no others."""
     made = celery_settings()
 
-    assert ["probe.high", "probe", "probe.low"] == [queue.name for queue in made["task_queues"]]
+    assert ["probe.high", "probe", "probe.low", *RARE] == [queue.name for queue in made["task_queues"]]
     assert made["task_default_queue"] == "probe"
     assert not made["task_create_missing_queues"]
 
@@ -104,8 +105,8 @@ def test_rabbitmq_queues_survive_and_dead_letter() -> None:
         "x-delivery-limit": 20,
     }
 
-    assert [arguments] * 3 == [queue.queue_arguments for queue in celery_settings("amqp://127.0.0.1//")["task_queues"]]
-    assert [None] * 3 == [queue.queue_arguments for queue in celery_settings()["task_queues"]]
+    assert [arguments] * 6 == [queue.queue_arguments for queue in celery_settings("amqp://127.0.0.1//")["task_queues"]]
+    assert [None] * 6 == [queue.queue_arguments for queue in celery_settings()["task_queues"]]
 
 
 def test_upkeep_is_scheduled() -> None:
