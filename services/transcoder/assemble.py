@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from services.transcoder.commands import concat_list, join, look_through
+from services.transcoder.commands import concat_list, look_through, name
 from services.transcoder.encode import Teller, copy
 from services.transcoder.outputs import Rendition
 from services.transcoder.segment import Workshop
@@ -15,6 +15,10 @@ def assemble(shop: Workshop, teller: Teller, while_needed: ExitStack) -> None:
     for voice in shop.plan.voices:
         blob = shop.shelf.find(shop.voice_digest(voice))
         while_needed.enter_context(shop.at_hand(blob, voice.file))
+    for voice in shop.plan.voices:
+        target = shop.plan.published(voice.file)
+        if target != voice.file and voice.file in shop.plan.publish.values():
+            copy(name(voice, target, shop.plan.tags), shop.bench)
     for done, rendition in enumerate(shop.plan.renditions):
         shop.bench.checkpoint()
         teller.tell(done / len(shop.plan.renditions), "join", rendition.size.name)
@@ -30,5 +34,5 @@ def _join(shop: Workshop, rendition: Rendition, teller: Teller) -> None:
                 shop.picture(number, teller)
             stack.enter_context(shop.at_hand(shop.find(number, rendition), rendition.part(number)))
         (bench.scratch / rendition.list).write_text(concat_list(rendition, plan.film.seconds()), encoding="ascii")
-        copy(join(plan.film, rendition, plan.beside(rendition)), bench)
+        copy(plan.join(rendition), bench)
     copy(look_through(rendition), bench)

@@ -27,6 +27,9 @@ class Text:
     artifact: str
     upload: str | None
     index: int | None
+    embed: bool = False
+    """Whether it goes into single files, too."""
+    shown: bool = False
 
 
 def wanted(asked: Sequence[Caption], found: Probe) -> tuple[Text, ...]:
@@ -39,7 +42,7 @@ def wanted(asked: Sequence[Caption], found: Probe) -> tuple[Text, ...]:
         name = language + (f"-{taken + 1}" if taken else "")
         label = caption.label or (writing.title if writing else "") or name
         track = Track(f"text-{number + 1}.vtt", f"{TEXT}-{name}", label, language)
-        texts.append(Text(track, f"captions/{name}.vtt", caption.upload, writing.index if writing else None))
+        texts.append(Text(track, f"captions/{name}.vtt", caption.upload, writing.index if writing else None, caption.embed, caption.shown))
     return tuple(texts)
 
 

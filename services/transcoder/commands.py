@@ -5,16 +5,19 @@ Paths are relative to the job's scratch folder, in which the source lies as `sou
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from services.transcoder.captions import Text
 from services.transcoder.codecs import writing as pictures_writing
 from services.transcoder.film import Film
 from services.transcoder.filters import graph
 from services.transcoder.intake import guards
 from services.transcoder.ladder import fit
+from services.transcoder.languages import three_letters
 from services.transcoder.outputs import POSTER, SOURCE, Rendition
 from services.transcoder.parts import GRID_SECONDS, Part
 from services.transcoder.probe import Video
 from services.transcoder.settings import TranscoderSettings
-from services.transcoder.voices import Measured, Voice, measuring
+from services.transcoder.tags import options
+from services.transcoder.voices import WRITING, Measured, Voice, measuring
 from services.transcoder.voices import graph as voices_graph
 from services.transcoder.voices import writing as voices_writing
 from shared.contracts.transcoder import Clip
@@ -89,23 +92,42 @@ def measure(voice: Voice, clip: Clip, settings: TranscoderSettings, *, threads: 
     return [("level+info" if argument == "level+warning" else argument) for argument in told]
 
 
-def join(film: Film, rendition: Rendition, voices: Sequence[Voice]) -> list[str]:
+def join(film: Film, rendition: Rendition, voices: Sequence[Voice], texts: Sequence[Text], said: Mapping[str, str]) -> list[str]:
     """One rendition from its parts, and the sound where it carries it: nothing is encoded. The picture is as late as it was.
+
+    `texts` become tracks of text, `said` is what the file says of itself.
 
     The index goes in front, so that playing starts before the download ends.
     """
     offset = ["-itsoffset", f"{film.offset:.6f}"] if film.parts and film.offset else []
     picture = [*offset, "-f", "concat", "-i", _file(rendition.list)] if film.parts else ["-i", _file(rendition.part(0))]
     beside = voices if rendition.sound else ()
-    inputs = [option for voice in beside for option in ("-i", _file(voice.file))]
+    files = [*(voice.file for voice in beside), *(text.track.file for text in texts)]
+    inputs = [option for file in files for option in ("-i", _file(file))]
     maps = ["-map", "0:v", *(option for number in range(len(beside)) for option in ("-map", f"{number + 1}:a"))]
-    return [*QUIET, *picture, *inputs, *maps, "-c", "copy", *_container(rendition), *_named(beside), _file(rendition.file)]
+    maps += [option for number in range(len(texts)) for option in ("-map", f"{number + 1 + len(beside)}:s")]
+    named = [*_named(beside), *_lettered(texts, rendition.container), *options(said)]
+    return [*QUIET, *picture, *inputs, *maps, "-c", "copy", *_container(rendition), *named, _file(rendition.file)]
+
+
+def name(voice: Voice, target: str, said: Mapping[str, str]) -> list[str]:
+    """A copy of a sound that says something of itself: encoded again it would not be the one on the shelf."""
+    as_it_is = WRITING[voice.codec][-6:]  # no word of the source's; the container
+    return [*QUIET, "-i", _file(voice.file), "-map", "0:a", "-c", "copy", *as_it_is, *options(said), _file(target)]
 
 
 def _container(rendition: Rendition) -> list[str]:
     if rendition.container == "webm":
         return ["-cues_to_front", "1", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "webm"]
     return ["-movflags", "+faststart", *_mp4()]
+
+
+def _lettered(texts: Sequence[Text], container: str) -> Iterator[str]:
+    """WebM keeps WebVTT, MP4 has a format of its own (3GPP Timed Text), which keeps bold and italics and no places."""
+    yield from ("-c:s", "mov_text") if texts and container == "mp4" else ()
+    for number, text in enumerate(texts):
+        yield from (f"-metadata:s:s:{number}", f"language={three_letters(text.track.language)}")
+        yield from (f"-metadata:s:s:{number}", f"title={text.track.label}", f"-disposition:s:{number}", "default" if text.shown else "0")
 
 
 def _named(voices: Sequence[Voice]) -> Iterator[str]:
@@ -123,7 +145,21 @@ def concat_list(rendition: Rendition, seconds: Sequence[float]) -> str:
 
 def look_through(rendition: Rendition) -> list[str]:
     """Decode every keyframe of a finished file, and nothing else: each part begins with one, and any damage ends it."""
-    return [*QUIET, "-xerror", "-err_detect", "explode", "-skip_frame", "nokey", "-i", _file(rendition.file), "-an", "-f", "null", "-"]
+    return [
+        *QUIET,
+        "-xerror",
+        "-err_detect",
+        "explode",
+        "-skip_frame",
+        "nokey",
+        "-i",
+        _file(rendition.file),
+        "-an",
+        "-sn",
+        "-f",
+        "null",
+        "-",
+    ]
 
 
 def _mp4() -> list[str]:

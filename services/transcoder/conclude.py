@@ -53,10 +53,10 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
     plan, bench = told.plan, shop.bench
     with ExitStack() as while_needed:
         with step("finish"):
+            fetch(plan.texts, told.captions, bench, job)
             assemble(shop, teller.within(0.0, PUBLISHING / 2), while_needed)
             teller.tell(PUBLISHING / 2, "check")
             probes = verify(plan, bench, sum(made.frames for made in effort.segments), lambda path: ask(bench, path))
-            fetch(plan.texts, told.captions, bench, job)
             packed = pack(plan.package, bench, seal) if plan.package else None
             looks = score.whole(shop, teller) if plan.scored else {}
         with step("publish"):

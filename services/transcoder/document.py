@@ -7,7 +7,6 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from services.transcoder import package
-from services.transcoder.commands import join
 from services.transcoder.estimate import Estimate, estimate
 from services.transcoder.outputs import PLAN
 from services.transcoder.plan import Plan
@@ -50,7 +49,7 @@ def write(
         "second passes": tuple(tuple(plan.encode(number, twice, settings, plan.threads)) for number in parts if twice),
         "segments": tuple(tuple(plan.encode(number, once, settings, plan.threads)) for number in parts if once),
         "sound": (tuple(plan.sound(plan.voices, settings, plan.threads)),) if plan.sounding else (),
-        "join": tuple(tuple(join(plan.film, rendition, plan.beside(rendition))) for rendition in plan.renditions if plan.film),
+        "join": tuple(tuple(plan.join(rendition)) for rendition in plan.renditions),
         "package": (tuple(package.arguments(plan.package, flags=FLAGS if plan.package.scheme else None)),) if plan.package else (),
         "poster": plan.posters,
     }

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from services.transcoder import captions, voices, wishes
+from services.transcoder import captions, tags, voices, wishes
 from services.transcoder.asides import Asides, asides
-from services.transcoder.commands import encode, poster, sounds
+from services.transcoder.commands import encode, join, poster, sounds
 from services.transcoder.film import Film
 from services.transcoder.ladder import Size
 from services.transcoder.mark import Mark
@@ -27,6 +27,7 @@ from shared.contracts.transcoder import Clip, Transcode
 from shared.errors import PermanentError
 
 POSTER_AT = 0.1
+NAMED = "named-"
 FRAME_SLACK = 1
 """Frames by which a container may miscount: an edit list may hide the last one."""
 
@@ -64,6 +65,8 @@ class Plan:
     """Whether every part's VMAF is measured."""
     samples: tuple[Part, ...] = ()
     """Pieces of the film to try qualities on; choosing one is left to audition.py."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """What single files say of themselves."""
     sizes: dict[str, int] = field(default_factory=dict)
     """Artifact name → the bytes it was asked to have."""
     choices: tuple[Choice, ...] = ()
@@ -78,6 +81,20 @@ class Plan:
         """The sounds that go with a rendition: those that its container holds."""
         codec = "opus" if rendition.container == "webm" else "aac"
         return [voice for voice in self.voices if rendition.sound and voice.codec == codec]
+
+    def inside(self, rendition: Rendition) -> list[captions.Text]:
+        """The texts that go into a rendition's file, where it is published as one."""
+        return [text for text in self.texts if text.embed and rendition.file in self.publish.values()]
+
+    def join(self, rendition: Rendition) -> list[str]:
+        """The arguments that make a rendition's file of its parts."""
+        assert self.film is not None  # noqa: S101 - renditions come with a film
+        said = self.tags if rendition.file in self.publish.values() else {}
+        return join(self.film, rendition, self.beside(rendition), self.inside(rendition), said)
+
+    def published(self, file: str) -> str:
+        """The file to publish for a file of the plan: sounds are encoded without a word, and get theirs in a copy."""
+        return f"{NAMED}{file}" if self.tags and any(voice.file == file for voice in self.voices) else file
 
     @property
     def fans_out(self) -> bool:
@@ -140,6 +157,7 @@ def make(
         frames=(film and film.frames) or (_frames(found) if whole else None),
         threads=threads,
         notes=(*notes, *_unmeasured(request, film)),
+        tags=tags.wanted(request.metadata, found.tags),
         sizes=wishes.sizes(request),
         scored=request.vmaf and bool(film and film.parts),
         samples=_samples(film, timeline, found, clip) if request.quality and film and timeline else (),

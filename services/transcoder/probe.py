@@ -2,11 +2,12 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from services.transcoder import tags
 from services.transcoder.binary import Tools
 from services.transcoder.failures import explain, quoted
 from services.transcoder.intake import guards, local
@@ -103,6 +104,8 @@ class Probe:
     sounds: tuple[Audio, ...] = ()
     """All sound streams; `audio` is the first."""
     writings: tuple[Writing, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+    """What the file says of itself, by FFmpeg's names: title, artist, location and so on."""
 
     def summary(self) -> dict[str, Any]:
         """As JSON for the job's result; names no path."""
@@ -167,6 +170,7 @@ def parse(answer: dict[str, Any]) -> Probe:
         sounds=tuple(map(_audio, sounding)),
         writings=tuple(_writing(stream) for stream in streams if stream.get("codec_type") == "subtitle"),
         start=_seconds(described.get("start_time")) or 0.0,
+        tags=tags.known(described.get("tags", {}), streams),
     )
 
 

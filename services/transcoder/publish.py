@@ -26,7 +26,9 @@ def publish(plan: Plan, scratch: Path, job: Job, *, packed: Packed | None, seal:
     if packed and seal:
         for name, content, kind in seal.artifacts(packed.package):
             job.publish(name, content, kind)
-    names = dict(plan.publish) | ({path: path for path in packed.files()} if packed else {})
+    names = {name: plan.published(file) for name, file in plan.publish.items()} | (
+        {path: path for path in packed.files()} if packed else {}
+    )
     for number, (name, file) in enumerate(names.items()):
         job.checkpoint()
         teller.tell(number / len(names), "publish", name)

@@ -89,7 +89,7 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
     if command.quality is not None:
         plan = audition(Workshop(plan, bench, shelf, nullcontext, command.budget), command.quality, Teller(job.progress, 0.0, 0.0))
     poster = draw_poster(plan, bench)
-    texts, notes = write(plan.texts, plan.clip, bench, job, Teller(job.progress, 0.0, 0.0))
+    texts, notes = write(plan.texts, plan.clip, plan.duration, bench, job, Teller(job.progress, 0.0, 0.0))
     plan = replace(plan, notes=(*plan.notes, *notes))
     told = document.write(plan, source, bench.settings, stashed=remote and plan.fans_out, captions=texts, poster=poster)
     if plan.duration is not None:  # else the estimate is that of the longest film allowed

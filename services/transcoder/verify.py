@@ -33,7 +33,8 @@ def verify(plan: Plan, bench: Bench, frames: int, ask: Ask) -> dict[str, Probe]:
     if any(other != keys[0] for other in keys):
         raise _ours("the renditions have keyframes at different frames")
     for voice in plan.voices:
-        found = ask(bench.scratch / voice.file)
+        single = voice.file in plan.publish.values()
+        found = ask(bench.scratch / (plan.published(voice.file) if single else voice.file))
         if found.audio is None or not found.duration:
             raise _ours(f"{voice.file} has no sound")
         probes[voice.file] = found
@@ -49,6 +50,8 @@ def _picture(rendition: Rendition, plan: Plan, found: Probe) -> Probe:
         raise _ours(f"{rendition.file} is {video.width}×{video.height}")
     if len(found.sounds) != len(plan.beside(rendition)):
         raise _ours(f"{rendition.file} has {len(found.sounds)} of {len(plan.beside(rendition))} sounds")
+    if len(found.writings) != len(plan.inside(rendition)):
+        raise _ours(f"{rendition.file} has {len(found.writings)} of {len(plan.inside(rendition))} texts")
     if plan.slack is not None and plan.duration is not None and lasts < plan.duration - plan.slack:
         raise PermanentError(
             f"the source is damaged or cut off: {lasts:.2f} of its {plan.duration:.2f} s could be read",

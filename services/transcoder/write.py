@@ -19,15 +19,18 @@ LARGEST = 10_000_000
 """Bytes of an uploaded text: the Bible has half of that."""
 
 
-def write(texts: Sequence[Text], clip: Clip, bench: Bench, job: Job, teller: Teller) -> tuple[list[Blob], list[str]]:
-    """Where each text lies, in their order, and what to tell the user. Raises a JobError."""
+def write(texts: Sequence[Text], clip: Clip, lasts: float | None, bench: Bench, job: Job, teller: Teller) -> tuple[list[Blob], list[str]]:
+    """Where each text lies, in their order, and what to tell the user; no text is shown after the film, which `lasts` seconds.
+
+    Raises a JobError.
+    """
     made: list[Blob] = []
     notes: list[str] = []
     for number, text in enumerate(texts):
         teller.tell(number / len(texts), "captions", text.track.label)
         pointer = f"/captions/{number}"
         found = _taken_out(text, bench) if text.upload is None else _uploaded(text, text.upload, bench, job, pointer, notes)
-        cut = found.within(clip.start, clip.duration) if found else None
+        cut = found.within(clip.start, lasts or clip.duration) if found else None
         if cut is None or not cut.cues:
             raise PermanentError(f"{text.artifact}: there is no text in it to show", type="no-text", pointer=pointer)
         stored = job.publish(text.artifact, str(cut).encode(), media_type(text.artifact), at_once=True)

@@ -15,6 +15,7 @@ from shared.contracts.transcoder_options import (
     Preview,
     Quality,
     Storyboard,
+    Tags,
     Thumbnails,
     Watermark,
 )
@@ -157,6 +158,7 @@ class Transcode(Command):
     vmaf: bool = False
     quality: Quality | None = None
     watermark: Watermark | None = None
+    metadata: Literal["strip", "keep"] | Tags = "strip"
 
     @field_validator("encryption")
     @classmethod
@@ -192,6 +194,18 @@ class Transcode(Command):
             msg = "give preset or presets, not both"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _has_files_for_it(self) -> "Transcode":
+        """What goes into single files needs one: HLS and DASH carry no metadata, and have texts as tracks of their own."""
+        films = bool(self.outputs) or any(preset.startswith(("mp4", "webm")) for preset in self.wanted())
+        if self.metadata != "strip" and not films and not SOUNDS & {*self.wanted()}:
+            msg = "metadata is for single files, and only hls or dash was asked for"
+        elif any(caption.embed for caption in self.captions) and not films:
+            msg = "captions with embed go into MP4 and WebM files, and none was asked for"
+        else:
+            return self
+        raise ValueError(msg)
 
     def wanted(self) -> list[Preset]:
         """The presets asked for, without repeats; mp4-720p where neither one nor an output was named."""

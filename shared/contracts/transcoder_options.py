@@ -135,7 +135,7 @@ class Preview(Result):
 class Caption(Result):
     """Text for the viewer: from an upload (SRT or WebVTT), or from the source's text track `track`, counted from 0.
 
-    `shown` texts are on unless the viewer turns them off.
+    `shown` texts are on unless the viewer turns them off. With `embed` it is also a text track inside of every MP4 and WebM file.
     """
 
     upload: UploadId | None = None
@@ -143,6 +143,7 @@ class Caption(Result):
     language: Language = "und"
     label: Label | None = None
     shown: bool = False
+    embed: bool = False
 
     @model_validator(mode="after")
     def _from_one_place(self) -> "Caption":
@@ -158,6 +159,32 @@ class Loudness(Result):
     target: Annotated[float, Field(ge=-31, le=-9)] = -16.0
     true_peak: Annotated[float, Field(ge=-9, le=0)] = -1.5
     range: Annotated[float, Field(ge=1, le=50)] = 11.0
+
+
+Tag = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=500)]
+"""One line of text."""
+
+
+class Tags(Result):
+    """What files say of themselves, instead of what the source said: at least one of these."""
+
+    title: Tag | None = None
+    artist: Tag | None = None
+    album: Tag | None = None
+    album_artist: Tag | None = None
+    composer: Tag | None = None
+    genre: Tag | None = None
+    date: Tag | None = None
+    comment: Tag | None = None
+    description: Tag | None = None
+    copyright: Tag | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Tags":
+        if not self.model_dump(exclude_none=True):
+            msg = f"give one of {', '.join(type(self).model_fields)}; strip leaves all of them out"
+            raise ValueError(msg)
+        return self
 
 
 Place = Literal["top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.transcoder.manifest import representations
+from services.transcoder.settings import TranscoderSettings
 from shared.errors import PermanentError
 from tests.integration.transcoder_media import UPLOAD, ask, do, ffmpeg, job_for, pattern
 from tests.unit.transcoder_job import FakeJob
@@ -127,3 +128,29 @@ def test_a_key_is_in_no_plan_and_in_no_result(source: Path, tmp_path: Path, capf
     assert carriers == {"hls/key.bin"}
     assert KEY not in told
     assert UPLOAD in job.uploads
+
+
+def test_files_say_what_they_were_asked_to_and_carry_their_texts(source: Path, tmp_path: Path) -> None:
+    """In three parts: title and place kept, in files of sound too, whose length stays; the text as tx3g and as WebVTT, cut to the clip."""
+    ffmpeg(
+        "-i", str(source), "-map", "0", "-c", "copy", "-metadata", "title=Wien", "-metadata", "location=+48.2+16.4/", "s.mkv", cwd=tmp_path
+    )
+    job = job_for(tmp_path / "s.mkv", tmp_path)
+    asked = {"captions": [{"track": 0, "label": "Alles", "embed": True}], "clip": {"duration": 6.0}, "poster": False}
+    small = [{"name": "film", "short_side": 64}, {"name": "film", "format": "webm", "short_side": 64}]
+    settings = TranscoderSettings(shortest_part=2.0, longest_part=2.0)
+    made = do(job, settings, presets=["audio", "audio-mp3"], outputs=small, metadata="keep", **asked)
+    films = [ask(job.published / name) for name in ("film.mp4", "film.webm")]
+    sounds = [ask(job.published / name) for name in ("audio.m4a", "audio.mp3")]
+
+    assert made.segments == 3
+    assert [file["format"]["tags"]["title"] for file in films + sounds] == ["Wien"] * 4
+    assert films[0]["format"]["tags"]["location"] == "+48.2000+016.4000/"
+    assert [float(file["format"]["duration"]) for file in sounds] == pytest.approx([6.0, 6.0], abs=0.03)
+    assert [output.bytes for output in made.outputs] == [(job.published / output.name).stat().st_size for output in made.outputs]
+    texts = [file["streams"][2] for file in films]
+    assert [(text["codec_name"], text["tags"]["language"]) for text in texts] == [("mov_text", "deu"), ("webvtt", "deu")]
+    ffmpeg("-i", str(job.published / "film.mp4"), "-map", "0:s", "back.srt", cwd=tmp_path)
+    told = (tmp_path / "back.srt").read_text(encoding="utf-8")
+    assert "00:00:05,500 --> 00:00:06,000" in told
+    assert "<i>Pfüati</i>" in told
