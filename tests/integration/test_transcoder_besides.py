@@ -149,7 +149,7 @@ def test_files_say_what_they_were_asked_to_and_carry_their_texts(source: Path, t
     assert [float(file["format"]["duration"]) for file in sounds] == pytest.approx([6.0, 6.0], abs=0.03)
     assert [output.bytes for output in made.outputs] == [(job.published / output.name).stat().st_size for output in made.outputs]
     texts = [file["streams"][2] for file in films]
-    assert [(text["codec_name"], text["tags"]["language"]) for text in texts] == [("mov_text", "deu"), ("webvtt", "deu")]
+    assert [(text["codec_name"], text["tags"]["language"]) for text in texts] == [("mov_text", "ger"), ("webvtt", "ger")]
     ffmpeg("-i", str(job.published / "film.mp4"), "-map", "0:s", "back.srt", cwd=tmp_path)
     told = (tmp_path / "back.srt").read_text(encoding="utf-8")
     assert "00:00:05,500 --> 00:00:06,000" in told
