@@ -132,6 +132,39 @@ class Register(Protocol):
     def remove(self, keys: Sequence[str]) -> int:
         """Forget these keys; how many there were."""
 
+    def page(self, *, after: str = "", most: int = 1_000) -> Mapping[str, Any]:
+        """Facts in the order of their keys, beginning behind `after`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastJob:
+    """Another job of the service; `kept` is how the ledger has its artifacts, to the letter."""
+
+    id: str
+    tenant: str
+    done: bool
+    artifacts: Sequence[Artifact]
+    kept: str = ""
+
+
+class Caretaker(Protocol):
+    """What upkeep, which belongs to the system and to no tenant, may do for other jobs of its service. Waits out a ledger's restart."""
+
+    def past(self, job_id: str) -> PastJob | None:
+        """A job as it is now; None where there is none."""
+
+    def register(self, name: str, *, tenant: str) -> Register:
+        """A tenant's register."""
+
+    def open(self, artifact: Artifact) -> AbstractContextManager[Path]:
+        """An artifact's bytes as a local file, read-only."""
+
+    def replace(self, past: PastJob, sources: Mapping[str, Path]) -> bool:
+        """Put new bytes in the place of a done job's artifacts, all at once; False where it is not done, gone, or changed meanwhile."""
+
+    def tally(self, counts: Mapping[str, int]) -> None:
+        """Add to the counters that the service's metrics tell."""
+
 
 class Job(Protocol):
     """One attempt at one job, seen by its handler."""
@@ -199,5 +232,8 @@ class Job(Protocol):
     def secret(self, name: str) -> bytes:
         """The service's secret of this name, 64 bytes: the same one in every worker and gateway of the installation."""
 
-    def register(self, name: str, *, tenant: str | None = None) -> Register:
-        """The service's register of this name, of the job's tenant; another's only for upkeep, which belongs to nobody."""
+    def register(self, name: str) -> Register:
+        """The tenant's register of this name."""
+
+    def caretaker(self) -> Caretaker:
+        """For upkeep jobs. Raises PermissionError for a job of a tenant's."""

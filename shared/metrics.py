@@ -12,6 +12,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+BOUNCE = "bounce_"
+"""How the mailer's counters of bounces begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSnapshot:
@@ -68,6 +71,7 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
         "counterfoil_queue_canary_age_seconds", "How long ago any worker took anything from the queue.", labels=["service", "queue"]
     )
     busy = GaugeMetricFamily("counterfoil_jobs_leased", "Jobs under a lease.", labels=["service"])
+    bounces = CounterMetricFamily("counterfoil_mail_bounces", "What came back, by what it says.", labels=["service", "kind"])
     total = CounterMetricFamily("counterfoil_jobs", "What happened to jobs, by event.", labels=["service", "event"])
     for shot in snapshots:
         for queue, jobs in shot.depth.items():
@@ -81,13 +85,16 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
         for state, jobs in shot.states.items():
             states.add_metric([shot.service, state], jobs)
         for event, count in shot.counters.items():
-            total.add_metric([shot.service, event], count)
+            if event.startswith(BOUNCE):
+                bounces.add_metric([shot.service, event.removeprefix(BOUNCE)], count)
+            else:
+                total.add_metric([shot.service, event], count)
         due.add_metric([shot.service], shot.due)
         dead.add_metric([shot.service], shot.dead_letters)
         workers.add_metric([shot.service], shot.workers)
         busy.add_metric([shot.service], shot.busy)
         deaf.add_metric([shot.service], shot.deaf)
-    return [depth, back, age, states, due, dead, workers, busy, deaf, canary, total]
+    return [depth, back, age, states, due, dead, workers, busy, deaf, canary, bounces, total]
 
 
 def ledger_up(answers: Mapping[str, bool]) -> Metric:

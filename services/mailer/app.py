@@ -2,7 +2,7 @@
 
 from services.mailer.catalogue import catalogue
 from services.mailer.dkim_keys import refuse_unusable
-from services.mailer.policy import POLICY
+from services.mailer.policy import POLICY, UPKEEP, WITH_BOUNCES
 from services.mailer.relay_check import check_relay
 from services.mailer.settings import settings
 from services.mailer.tasks import HANDLERS
@@ -20,6 +20,7 @@ app = make_app(
         catalogue,
         warm_up=bound_memory,
         preflight=refuse_unusable,
+        schedule=WITH_BOUNCES if settings().bounce_maildir else UPKEEP,
         checks={"smtp": check_relay},
     )
 )

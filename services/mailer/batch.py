@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from services.mailer import fates
+from services.mailer import fates, verp
 from services.mailer.content import Writer, open_content
 from services.mailer.dkim import Signer
 from services.mailer.dkim_keys import signer_of
@@ -20,6 +20,7 @@ from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
 from services.mailer.signing import ahead
 from services.mailer.suppression import GROUP, Lookout
+from services.mailer.verp import ReturnPaths
 from shared.contracts.mailer import SUPPRESSIONS, BatchResult, Recipient, SendBatch
 from shared.errors import JobPostponed, PermanentError
 from shared.job import Job
@@ -41,6 +42,7 @@ class Batch:
     settings: MailerSettings
     lookout: Lookout
     signer: Signer | None = None
+    paths: ReturnPaths | None = None
     done: int = 0
 
     def send(self, lines: Iterator[bytes], sender: str) -> None:
@@ -112,7 +114,8 @@ class Batch:
             if message is not None:
                 resent = again or before.resent
                 since = before.at if before.tries else 0.0
-                yield Mail(key, recipient.email, address, message, before.tries, since, before.due, before.reply, resent)
+                back = self.paths.address(self.command.mailing, key) if self.paths else ""
+                yield Mail(key, recipient.email, address, message, before.tries, since, before.due, before.reply, resent, back)
 
     def _finished(self, mail: Mail) -> Mail:
         """Signed, and as DATA wants it. For any thread."""
@@ -149,7 +152,8 @@ def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchR
     content, writer = open_content(command.content, command.mailing, job)
     with fates.FateFiles(job.workdir) as out, job.open(command.recipients) as recipients:
         lookout = Lookout(job.register(SUPPRESSIONS), transactional=command.transactional)
-        batch = Batch(command, job, writer, out, settings, lookout, signer_of(content.sender.email, settings))
+        paths = ReturnPaths(job.secret(verp.SECRET), settings.bounce_address) if settings.bounce_address else None
+        batch = Batch(command, job, writer, out, settings, lookout, signer_of(content.sender.email, settings), paths)
         _run(batch, recipients, content.sender.email)
     counts = {name: out.counts[name] for name in (*fates.STATES, "resent")}
     log.info("mail_batch_finished", number=command.number, seconds=round(time.monotonic() - started, 3), **counts)

@@ -27,6 +27,10 @@ CLOSING = 421
 NO_UTF8 = Reply(553, ("5.6.7 not offered: this mail server takes no address with letters beyond ASCII before the @ (no SMTPUTF8)",))
 
 
+Envelope = tuple[str, str]
+"""Sender and recipient, as `mailboxes.normalise` gives them."""
+
+
 class UnknownOutcomeError(ConnectionError):
     """The body was offered and the answer lost: the server may or may not have the mail."""
 
@@ -51,7 +55,7 @@ class Connection:
         self._offers: dict[str, str] = {}
         self._encrypted = relay.implicit_tls
         self._open_transaction = False
-        self._ahead = ""
+        self._ahead: Envelope | None = None
         self.carried = 0
         self.reused = False
         """It lay idle since the last batch: that it broke says nothing about the server."""
@@ -140,26 +144,26 @@ class Connection:
         return "PIPELINING" in self._offers
 
     async def send(
-        self, sender: str, recipient: str, stuffed: bytes, before_body: Callable[[], Awaitable[None]], ahead: str = ""
+        self, envelope: Envelope, stuffed: bytes, before_body: Callable[[], Awaitable[None]], ahead: Envelope | None = None
     ) -> Outcome:
         """Hand over one mail; `stuffed` ends in the lone dot. `before_body` is awaited when the body is about to go out.
 
-        `ahead` is the recipient of the next call, whose envelope travels with this body; only where the server `pipelines`.
+        `ahead` is the envelope of the next call, which travels with this body; only where the server `pipelines`.
         A recipient that the server could not even be told of (SMTPUTF8) is refused here, in its stead.
         Raises `DisconnectedError` where the connection broke before the body (the mail is untouched) and `UnknownOutcomeError`
         where it broke after.
         """
-        if not self._can_carry(recipient):
+        if not self._can_carry(envelope):
             return Outcome("rcpt", NO_UTF8)
-        if not self._can_carry(ahead):
-            ahead = ""
-        refused = await self._envelope(sender, recipient)
+        if ahead is not None and not self._can_carry(ahead):
+            ahead = None
+        refused = await self._envelope(envelope)
         if refused is not None:
             self._die_if_closing(refused.reply)
             return refused
         await before_body()
         try:
-            await self._wire.send(stuffed + self._commands(sender, ahead) if ahead else stuffed, self._settings.accept_timeout)
+            await self._wire.send(stuffed + _group(ahead) if ahead else stuffed, self._settings.accept_timeout)
             self._ahead = ahead
             reply = await self._wire.reply(self._settings.accept_timeout)
         except ConnectionError as error:
@@ -169,24 +173,21 @@ class Connection:
         self._die_if_closing(reply)
         return Outcome("body", reply)
 
-    def _can_carry(self, recipient: str) -> bool:
-        return recipient.isascii() or "SMTPUTF8" in self._offers
+    def _can_carry(self, envelope: Envelope) -> bool:
+        return envelope[1].isascii() or "SMTPUTF8" in self._offers
 
-    def _commands(self, sender: str, recipient: str) -> bytes:
-        return b"%s\r\n%s\r\nDATA\r\n" % _envelope(sender, recipient)
-
-    async def _envelope(self, sender: str, recipient: str) -> Outcome | None:
+    async def _envelope(self, envelope: Envelope) -> Outcome | None:
         """Sender and recipient, up to the 354; None: the body may go."""
-        if self._ahead != recipient:
+        if self._ahead != envelope:
             if self._ahead:
                 raise DisconnectedError("another mail than announced is to be sent")
             if self._open_transaction:
                 await self._command(b"RSET")
             self._open_transaction = True
             if not self.pipelines:
-                return await self._envelope_in_steps(sender, recipient)
-            await self._wire.send(self._commands(sender, recipient), self._timeout)
-        self._ahead = ""
+                return await self._envelope_in_steps(envelope)
+            await self._wire.send(_group(envelope), self._timeout)
+        self._ahead = None
         from_ = await self._wire.reply(self._timeout)
         to = await self._wire.reply(self._timeout)
         data = await self._wire.reply(self._timeout)
@@ -202,8 +203,8 @@ class Connection:
             return Outcome("rcpt", to)
         return None if data.code == GO_AHEAD else Outcome("data", data)
 
-    async def _envelope_in_steps(self, sender: str, recipient: str) -> Outcome | None:
-        from_, to = _envelope(sender, recipient)
+    async def _envelope_in_steps(self, envelope: Envelope) -> Outcome | None:
+        from_, to = _commands(envelope)
         steps: tuple[tuple[Phase, bytes], ...] = (("mail", from_), ("rcpt", to))
         for phase, line in steps:
             reply = await self._command(line)
@@ -232,7 +233,13 @@ class Connection:
             self._wire.close()
 
 
-def _envelope(sender: str, recipient: str) -> tuple[bytes, bytes]:
+def _group(envelope: Envelope) -> bytes:
+    """MAIL, RCPT and DATA, for one write."""
+    return b"%s\r\n%s\r\nDATA\r\n" % _commands(envelope)
+
+
+def _commands(envelope: Envelope) -> tuple[bytes, bytes]:
     """MAIL and RCPT; a recipient beyond ASCII asks for SMTPUTF8 (RFC 6531, 3.4)."""
+    sender, recipient = envelope
     extension = b"" if recipient.isascii() else b" SMTPUTF8"
     return b"MAIL FROM:<%s>%s" % (sender.encode("ascii"), extension), b"RCPT TO:<%s>" % recipient.encode()

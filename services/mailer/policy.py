@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from shared.contracts.mailer import CollectBounces, MeasureMailer, SweepMailer
 from shared.policy import Policy, RetryPolicy
 
 POLICY = Policy(
@@ -19,6 +20,10 @@ POLICY = Policy(
     # A batch looks for a cancel five times a second and lets mails on the wire finish for about a second.
     cancel_grace=6.0,
 )
+
+UPKEEP: Final = {SweepMailer.kind: "30 3 * * *", MeasureMailer.kind: "*/15 * * * *"}
+WITH_BOUNCES: Final = {**UPKEEP, CollectBounces.kind: "* * * * *"}
+"""The built-in schedules (cron, UTC); bounces are looked at where there is a Maildir for them."""
 
 LONGEST_PACED: Final = POLICY.soft_time_limit - 1_800.0
 """Seconds that a mailing with `rate_per_second` may last by calculation; the rest is for retries of single recipients."""

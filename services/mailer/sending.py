@@ -17,7 +17,7 @@ from typing import Literal
 
 import structlog
 
-from services.mailer.connection import CLOSING, Connection, Outcome, UnknownOutcomeError
+from services.mailer.connection import CLOSING, Connection, Envelope, Outcome, UnknownOutcomeError
 from services.mailer.crowd import Crowd
 from services.mailer.journal import Journal
 from services.mailer.mails import Mail, Record
@@ -218,7 +218,7 @@ class Sender:
         """Offer one mail and take down the answer; what the connection is good for now."""
         try:
             intent = partial(self._journal.offered, mail.key)
-            outcome = await connection.send(self._sender, mail.address, mail.stuffed, intent, ahead.address if ahead else "")
+            outcome = await connection.send(self._envelope(mail), mail.stuffed, intent, self._envelope(ahead) if ahead else None)
         except UnknownOutcomeError as error:
             if self._resend:
                 mail.resent = True
@@ -232,6 +232,9 @@ class Sender:
         if outcome.reply.code == CLOSING:
             return "no"
         return "announced" if outcome.phase == "body" else "yes"
+
+    def _envelope(self, mail: Mail) -> Envelope:
+        return mail.sender or self._sender, mail.address
 
     def _settle(self, mail: Mail, outcome: Outcome) -> None:
         words, now = str(outcome.reply), time.time()

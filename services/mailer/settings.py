@@ -5,12 +5,15 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsError
+from shared.mailboxes import BadAddressError, normalise
 from shared.settings import PlatformSettings, ServiceSettings
 
+LONGEST_BOUNCE_NAME = 11
+"""Characters: with a plus sign and a token of 52 it may have 64 (RFC 5321, 4.5.3.1.1)."""
 SUBMISSION_PORTS = {"smtp": 25, "smtps": 465}
 
 
@@ -76,11 +79,33 @@ class MailerSettings(ServiceSettings):
     """After each 4xx a recipient is tried again this much later; the last one repeats. No worker waits for more than a moment."""
     defer_for: float = 72 * 3_600.0
     """For so long after the first 4xx; then the recipient has failed."""
+    bounce_address: str = ""
+    """`bounces@bounce.example.com`: the envelope's sender becomes `bounces+…@bounce.example.com`, another one for each mail, and bounces
+    come back there; the part before the @ has 11 characters at most. Empty: it is the From address, and bounces are its owner's."""
+    bounce_maildir: Path | None = None
+    """The Maildir where bounces arrive, looked at every minute; the same one for all workers. Empty: nobody looks."""
+    lmtp_host: str = "127.0.0.1"
+    """`python -m services.mailer.lmtp` listens there,"""
+    lmtp_port: int = Field(default=2_424, ge=0, le=65_535)
+    """at this port, and puts what it takes into `MAILER_BOUNCE_MAILDIR`."""
     dkim_keys: str = ""
     """`domain:selector:/path/to/key.pem`, RSA-2048 or Ed25519, several parted by blanks; empty: mails are not signed (the relay may do it).
     A mail is signed with all keys of its From domain, or of the nearest domain above it that has any."""
     max_attachment_bytes: int = 15_000_000
     """All attachments of a mail together."""
+
+    @field_validator("bounce_address")
+    @classmethod
+    def _can_carry_a_token(cls, address: str) -> str:
+        try:
+            normal = normalise(address) if address else ""
+        except BadAddressError as error:
+            raise SettingsError(f"MAILER_BOUNCE_ADDRESS cannot be used: {error}.") from error
+        if len(normal.partition("@")[0]) > LONGEST_BOUNCE_NAME or "+" in normal or not normal.isascii():
+            raise SettingsError(
+                f"MAILER_BOUNCE_ADDRESS needs a name of at most {LONGEST_BOUNCE_NAME} ASCII characters without + before the @."
+            )
+        return normal
 
     @property
     def public_url(self) -> str:

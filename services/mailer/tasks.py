@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from services.mailer.batch import send_batch as send_one_batch
+from services.mailer.bouncing import collect
 from services.mailer.concluding import conclude
 from services.mailer.planning import plan_mailing
 from services.mailer.settings import settings
-from shared.contracts.mailer import BatchResult, MailingResult, SendBatch, SendMailing
+from shared.contracts.mailer import BatchResult, BouncesResult, CollectBounces, MailingResult, SendBatch, SendMailing
 from shared.job import FanOut, Job
 from shared.service import Handler
 from shared.telemetry import step
@@ -28,4 +29,10 @@ def send_batch(command: SendBatch, job: Job) -> BatchResult:
         return send_one_batch(command, job, settings())
 
 
-HANDLERS: Mapping[str, Handler] = {SendMailing.kind: send_mailing, SendBatch.kind: send_batch}
+def collect_bounces(command: CollectBounces, job: Job) -> BouncesResult:
+    """Act on the bounces that have come in."""
+    with step("collect bounces"):
+        return collect(command, job, settings())
+
+
+HANDLERS: Mapping[str, Handler] = {SendMailing.kind: send_mailing, SendBatch.kind: send_batch, CollectBounces.kind: collect_bounces}

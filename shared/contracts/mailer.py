@@ -185,6 +185,32 @@ class SendBatch(Command):
     transactional: bool = False
 
 
+class BouncesResult(Result):
+    """What one look at the bounces found: mails read, by what they said; `amended`: mailings whose recipients.csv tells of them now."""
+
+    read: int = 0
+    hard: int = 0
+    """The mailbox is not there: suppressed from now on."""
+    soft: int = 0
+    """Refused for another reason (a full mailbox, a policy): told in recipients.csv, no more."""
+    complaint: int = 0
+    """Somebody pressed "this is spam": suppressed from now on."""
+    notice: int = 0
+    """A delay, a delivery, an automatic reply: nothing to do."""
+    unparsed: int = 0
+    """Not understood, or not about a mail of ours: kept in the folder `.unparsed`."""
+    amended: int = 0
+    waiting: int = 0
+    """Bounces that wait for their mailing's end, or for the next time that its recipients.csv is written."""
+
+
+class CollectBounces(Command):
+    """Internal: read the bounces that have come in, and act on them."""
+
+    kind: ClassVar[str] = "mailer.bounces.v1"
+    result: ClassVar[type[Result]] = BouncesResult
+
+
 class SweepMailer(Sweep):
     """The mailer service's sweep."""
 
@@ -197,4 +223,4 @@ class MeasureMailer(MeasureQueues):
     kind: ClassVar[str] = "mailer.measure.v1"
 
 
-CONTRACT = Contract("mailer", "Personal mail to many recipients", (SendMailing, SendBatch, SweepMailer, MeasureMailer))
+CONTRACT = Contract("mailer", "Personal mail to many recipients", (SendMailing, SendBatch, CollectBounces, SweepMailer, MeasureMailer))

@@ -13,10 +13,12 @@ from shared.bus import more_urgent, priority_of
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
-from shared.job import ChildResult, Effects, Once, Register
+from shared.job import Caretaker, ChildResult, Effects, Once, Register
 from shared.ledger import calls, effects, precedence, secrets, showing
+from shared.ledger.ids import SYSTEM_TENANT
 from shared.ledger.record import JobRecord
 from shared.runtime import guard, journal
+from shared.runtime.caretaker import LedgerCaretaker
 from shared.runtime.lasting import LedgerRegister
 from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
@@ -169,9 +171,15 @@ class JobHandle:
         """A secret of the service."""
         return patiently(self._runtime, secrets.secret(name))
 
-    def register(self, name: str, *, tenant: str | None = None) -> Register:
-        """A register of the service (see `shared.job.Register`)."""
-        return LedgerRegister(lambda call: patiently(self._runtime, call), tenant or self.tenant, name)
+    def register(self, name: str) -> Register:
+        """The tenant's register of this name (see `shared.job.Register`)."""
+        return LedgerRegister(lambda call: patiently(self._runtime, call), self.tenant, name)
+
+    def caretaker(self) -> Caretaker:
+        """For upkeep: other jobs of the service."""
+        if self.tenant != SYSTEM_TENANT:
+            raise PermissionError("only the service's own upkeep looks after other jobs")
+        return LedgerCaretaker(self._runtime)
 
     def _key(self, *parts: str) -> str:
         return f"{job_folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])

@@ -26,3 +26,8 @@ class LedgerRegister:
     def remove(self, keys: Sequence[str]) -> int:
         """Forget these keys."""
         return int(self._run(registers.remove(*self._of, keys))) if keys else 0
+
+    def page(self, *, after: str = "", most: int = 1_000) -> Mapping[str, Any]:
+        """Facts in the order of their keys."""
+        found: Mapping[str, Any] = self._run(registers.page(*self._of, after=after, most=most))
+        return found

@@ -6,7 +6,7 @@ from socket import socketpair
 from typing import Any
 
 from shared.contracts.options import Priority
-from shared.job import ChildResult, Note, Once, Register
+from shared.job import Caretaker, ChildResult, Note, Once, Register
 
 
 class FakeNoting:
@@ -71,6 +71,10 @@ class FakeRegister:
         """Forget them."""
         return sum(self.facts.pop(key, None) is not None for key in keys)
 
+    def page(self, *, after: str = "", most: int = 1_000) -> Mapping[str, Any]:
+        """In the order of the keys."""
+        return {key: self.facts[key] for key in sorted(self.facts) if key > after} if most else {}
+
 
 class NoEffects:
     """For fake jobs whose service has none: the part of `shared.job.Job` that it never uses."""
@@ -95,7 +99,11 @@ class NoEffects:
         """The same one for everybody."""
         return name.encode().ljust(64, b"-")
 
-    def register(self, name: str, *, tenant: str | None = None) -> Register:
+    def register(self, name: str) -> Register:
         """An empty one."""
-        del name, tenant
+        del name
         return FakeRegister()
+
+    def caretaker(self) -> Caretaker:
+        """It is no upkeep."""
+        raise PermissionError

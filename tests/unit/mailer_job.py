@@ -17,7 +17,7 @@ from shared.contracts.mailer import MailingResult, SendMailing
 from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobError
-from shared.job import ChildResult, Effects, FanOut, Once
+from shared.job import Caretaker, ChildResult, Effects, FanOut, Once
 from tests.unit.job_effects import FakeEffects, FakeRegister
 
 MAILING = "mailer_01JD00000000000000000000AA"
@@ -56,6 +56,7 @@ class FakeJob:
     fractions: list[float] = field(default_factory=list)
     is_outranked: Callable[[], bool] = lambda: False
     on_checkpoint: Callable[[], None] = lambda: None
+    takes_care: Caretaker | None = None
 
     def __post_init__(self) -> None:
         """Begin with an empty folder, as every attempt does."""
@@ -131,9 +132,15 @@ class FakeJob:
         """The same one for everybody."""
         return name.encode().ljust(64, b"-")
 
-    def register(self, name: str, *, tenant: str | None = None) -> FakeRegister:
+    def register(self, name: str) -> FakeRegister:
         """One in memory."""
-        return register_of(self.root, tenant or self.tenant, name)
+        return register_of(self.root, self.tenant, name)
+
+    def caretaker(self) -> Caretaker:
+        """What the test gives."""
+        if self.takes_care is None:
+            raise PermissionError
+        return self.takes_care
 
     def children(self) -> Sequence[ChildResult] | None:
         """What the test said."""

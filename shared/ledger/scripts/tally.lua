@@ -1,0 +1,3 @@
+-- Add to counters that metrics tell. ARGV: name, by, name, by …
+for i = 3, #ARGV, 2 do count(ARGV[i], ARGV[i + 1]) end
+return {'ok'}
