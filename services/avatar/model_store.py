@@ -3,6 +3,7 @@
 A folder holds what `from_pretrained` of diffusers reads, weights as safetensors only: a pickle is a program.
 """
 
+import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -92,17 +93,18 @@ def verify(root: Path, manifest: Manifest) -> None:
 
 
 def noted(folder: Path, card: ModelCard, pipeline: Pipeline, *, source: str, now: datetime) -> Manifest:
-    """Write the manifest of a folder that holds a model; `now` is when its licence was acknowledged."""
+    """Write the manifest of a folder that holds a model; `now` is when its licence was acknowledged. Reads every file once."""
     files = {
         str(path.relative_to(folder)): ModelFile(bytes=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
+    digests = "".join(f"{path} {file.sha256}\n" for path, file in files.items())
     manifest = Manifest(
         name=card.name,
         title=card.title,
         source=source,
-        revision=card.revision,
+        revision=card.revision or hashlib.sha256(digests.encode()).hexdigest()[:40],
         variant=card.variant,
         pipeline=pipeline,
         licence=card.licence,

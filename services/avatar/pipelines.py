@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 log = structlog.get_logger()
+_FULL = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION",
+)
 _loading = threading.Lock()
 _loaded: dict[tuple[str, ...], "Painter"] = {}
 
@@ -66,6 +72,14 @@ def painter(settings: AvatarSettings) -> "Painter":
             _loaded.clear()  # a model that was pulled anew
             _loaded[key] = _load(root / name, manifest, settings.diffusion_device, settings.diffusion_edge)
         return _loaded[key]
+
+
+def _is_full(error: RuntimeError) -> bool:
+    """Whether it was for want of the card's memory: torch's own error, or that of a library which takes some behind torch's back."""
+    import torch  # noqa: PLC0415 - see the module's docstring
+
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(word in said for word in _FULL)
 
 
 def _refuse_missing_device(device: str) -> None:
@@ -136,12 +150,12 @@ class Painter:
             RenderError: the model's numbers overflowed.
             Exception: what `on_step` raises to stop it.
         """
-        import torch  # noqa: PLC0415 - see the module's docstring
-
         pictures = None
         try:
             pictures = self._run(wish, seeds, on_step)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not _is_full(error):
+                raise
             log.info("card_full", batch=len(seeds), said=str(error).partition("\n")[0][:200])
         finally:
             if pictures is None:  # not in the clause above: there the error's traceback would still hold the batch
@@ -155,6 +169,8 @@ class Painter:
         import torch  # noqa: PLC0415 - see the module's docstring
 
         def after(pipeline: Any, step: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+            if self.device == "cuda":  # else the steps are only queued up, and neither progress nor a cancel means anything
+                torch.cuda.synchronize()
             on_step(step + 1, int(pipeline.num_timesteps))
             return values
 

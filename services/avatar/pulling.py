@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
@@ -44,9 +43,8 @@ def pull_folder(root: Path, card: ModelCard, folder: Path, now: datetime) -> Man
         for name in chosen(names, index, card.variant):
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, draft / name)
-        whole = sha256(b"".join(f"{path.name} {sha256_of(path)}\n".encode() for path in sorted(draft.rglob("*")) if path.is_file()))
-        dated = replace(card, revision=whole.hexdigest()[:40])  # what lies there need not be the hub's commit
-        return noted(draft, dated, _pipeline(index), source=f"file:{folder}", now=now)
+        own = replace(card, revision="")  # what lies there need not be the hub's commit
+        return noted(draft, own, _pipeline(index), source=f"file:{folder}", now=now)
 
 
 def pull_hub(root: Path, card: ModelCard, now: datetime) -> Manifest:
