@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from shared.contracts.base import Artifact, Blob, Command
 from shared.contracts.options import Priority
 from shared.contracts.states import State
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Progress(Protocol):
@@ -88,20 +90,20 @@ class Note:
     """JSON of at most 8 kB."""
 
 
-class Noting(Protocol):
-    """Notes on their way to the ledger (see `Effects.post`)."""
+class Coming(Protocol[T_co]):
+    """An answer of the ledger that is on its way (see `Effects.post`)."""
 
     def fileno(self) -> int:
         """The socket that can be read when the answer is there, or will never come."""
 
-    def answer(self) -> None:
-        """Take the answer, without waiting for it: then it is as after `note`. Call this or `drop`, once.
+    def answer(self) -> T_co:
+        """Take the answer, without waiting for it: it is as if it had been waited for. Call this or `drop`, once.
 
-        Raises StaleTokenError as `note`, and UnavailableError where there is no answer: say it again with `note`.
+        Raises as what waits for it, and UnavailableError where there is no answer: then ask again and wait.
         """
 
     def drop(self) -> None:
-        """Do not wait for it any more; whether it was noted nobody knows."""
+        """Do not wait for it any more; whether anything was done nobody knows."""
 
 
 class Effects(Protocol):
@@ -116,8 +118,45 @@ class Effects(Protocol):
         Raises StaleTokenError where this run no longer holds the job, and then nothing was noted. May be called from any one thread.
         """
 
-    def post(self, notes: Sequence[Note]) -> Noting:
+    def post(self, notes: Sequence[Note]) -> Coming[None]:
         """The same without waiting, for an event loop. Raises UnavailableError where they cannot be sent: say them with `note`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Not more than `per_second` of what `name` names."""
+
+    name: str
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Go in `wait` seconds; or, where it is not `granted`, ask again in `wait` seconds. `rate` is the one that makes it wait most."""
+
+    granted: bool
+    wait: float
+    rate: Rate
+
+
+class Throttles(Protocol):
+    """Rates and crowds that all processes of this service share."""
+
+    def slots(self, requests: Sequence[Sequence[Rate]], *, horizon: float) -> list[Grant]:
+        """A slot for each request under all of its rates (one at least), `horizon` seconds ahead at most.
+
+        Exact over all processes: a rate's slots are evenly spaced, and who comes up to 100 ms late may catch up. Waits out a ledger that
+        is being restarted.
+        """
+
+    def post(self, requests: Sequence[Sequence[Rate]], *, horizon: float) -> Coming[list[Grant]]:
+        """The same without waiting, for an event loop. Raises UnavailableError where it cannot be sent: ask with `slots`."""
+
+    def crowd(self, name: str, *, halve: bool = False, more: float = 0.0) -> float:
+        """The share, 0 to 1, of what each would like to do at once with `name` that each may do. Halved at most once a second.
+
+        Raises UnavailableError where the ledger does not answer.
+        """
 
 
 class Register(Protocol):
@@ -194,6 +233,9 @@ class Job(Protocol):
         Cheap enough to be asked with every checkpoint.
         """
 
+    def awaited(self) -> bool:
+        """Does any job of this service wait for a worker, be it no more urgent than this one? As cheap."""
+
     def input(self, upload: str) -> Blob:
         """The blob that an `UploadId` of the command stands for."""
 
@@ -231,6 +273,9 @@ class Job(Protocol):
 
     def secret(self, name: str) -> bytes:
         """The service's secret of this name, 64 bytes: the same one in every worker and gateway of the installation."""
+
+    def throttles(self) -> Throttles:
+        """What all processes of the service share."""
 
     def register(self, name: str) -> Register:
         """The tenant's register of this name."""

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from bench.mailer.letter import HTML, SENDER, SUBJECT, person
 from services.mailer import mime
+from services.mailer.crowd import Crowd
 from services.mailer.journal import Fate, Journal
 from services.mailer.mails import Mail
-from services.mailer.pacing import Pace
+from services.mailer.pacing import Pace, Rates
 from services.mailer.plaintext import from_html
 from services.mailer.pool import Pool
 from services.mailer.sending import Sender
 from services.mailer.settings import MailerSettings
 from services.mailer.templates import MailTemplate
-from shared.job import Note, Noting, Once
+from shared.job import Coming, Grant, Note, Once, Rate
 
 
 class NoEffects:
@@ -25,9 +26,26 @@ class NoEffects:
     def note(self, notes: Sequence[Note]) -> None:
         """Forget them."""
 
-    def post(self, notes: Sequence[Note]) -> Noting:
+    def post(self, notes: Sequence[Note]) -> Coming[None]:
         """Not asked for."""
         raise NotImplementedError(notes)
+
+
+class NoThrottles:
+    """Nothing is shared with anybody."""
+
+    def slots(self, requests: Sequence[Sequence[Rate]], *, horizon: float) -> list[Grant]:
+        """Not asked for."""
+        raise NotImplementedError(requests, horizon)
+
+    def post(self, requests: Sequence[Sequence[Rate]], *, horizon: float) -> Coming[list[Grant]]:
+        """Not asked for."""
+        raise NotImplementedError(requests, horizon)
+
+    def crowd(self, name: str, *, halve: bool = False, more: float = 0.0) -> float:
+        """All of them."""
+        del name, halve, more
+        return 1.0
 
 
 class NoJournal(Journal):
@@ -59,8 +77,17 @@ def send(host: str, port: int, count: int) -> None:
     settings = MailerSettings(smtp_url=f"smtp://{host}:{port}", connections=16, messages_per_connection=count)
     mails = (Mail(str(number), "", f"reader{number}@example.com", body) for number in range(count))
     with NoJournal(NoEffects()) as journal:
-        pool = Pool(settings)
-        sender = Sender(mails=mails, sender=SENDER[0], journal=journal, record=record, settings=settings, pace=Pace(None), pool=pool)
+        pool, throttles = Pool(settings), NoThrottles()
+        sender = Sender(
+            mails=mails,
+            sender=SENDER[0],
+            journal=journal,
+            record=record,
+            settings=settings,
+            pace=Pace(Rates(settings), throttles),
+            crowd=Crowd(settings.connections, throttles, host),
+            pool=pool,
+        )
         pool.run(sender.run(lambda: None))
         pool.close()
     if left[0]:

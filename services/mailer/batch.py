@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import structlog
 
 from services.mailer import fates, verp
 from services.mailer.content import Writer, open_content
+from services.mailer.crowd import Crowd
 from services.mailer.dkim import Signer
 from services.mailer.dkim_keys import signer_of
 from services.mailer.journal import Entry, Fate, Journal
 from services.mailer.mails import Mail
-from services.mailer.pacing import Pace
+from services.mailer.pacing import Pace, Rates
 from services.mailer.pool import pool_of
 from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
@@ -29,6 +31,8 @@ log = structlog.get_logger()
 
 LOST_ANSWER = "offered in an earlier attempt that ended before the server's answer; not sent again"
 OPEN = Entry(None)
+BREATH = 0.25
+"""Seconds for which a batch that waits for its rates lets others go."""
 
 
 @dataclass(slots=True)
@@ -48,25 +52,32 @@ class Batch:
     def send(self, lines: Iterator[bytes], sender: str) -> None:
         """Send to all whom the journal does not know. Raises as `Sender.run`."""
         with Journal(self.job.effects(), self.settings.connections) as journal:
-            pool = pool_of(self.settings)
+            pool, throttles = pool_of(self.settings), self.job.throttles()
+            server = pool.breaker.order()[0]
             work = Sender(
                 mails=iter(()),
                 sender=sender,
                 journal=journal,
                 record=self._record,
                 settings=self.settings,
-                pace=Pace(self.command.rate_per_second),
+                pace=Pace(self._rates(), throttles, urgent=self.job.priority == "high"),
+                crowd=Crowd(self.settings.connections, throttles, f"{server.host}:{server.port}"),
                 pool=pool,
                 resend=self.command.on_unknown == "resend",
             )
             work.mails = self._mails(lines, journal, work)
-            pool.run(work.run(self._watch))
+            pool.run(work.run(partial(self._watch, work.pace)))
 
-    def _watch(self) -> None:
+    def _rates(self) -> Rates:
+        return Rates(self.settings, mailing=self.command.mailing, tenant=self.job.tenant, per_second=self.command.rate_per_second)
+
+    def _watch(self, pace: Pace) -> None:
         """Stop where the job is to stop, and make room for a password reset behind a newsletter; the journal knows who is done."""
         self.job.checkpoint()
         if self.job.outranked():
             raise JobPostponed("an urgent mailing goes first", seconds=0.0)
+        if pace.holds_back and self.job.awaited():
+            raise JobPostponed("others go while this mailing waits for its rates", seconds=BREATH)
 
     def rehearse(self, lines: Iterator[bytes]) -> None:
         """The dry run: write every mail, send none."""
@@ -149,6 +160,9 @@ def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchR
     `PermanentError` where a human is to say what becomes of the unknown.
     """
     started = time.monotonic()
+    early = command.not_before - time.time()
+    if early > WORTH_WAITING and not command.dry_run:
+        raise JobPostponed("at the mailing's rate this batch's turn comes later", seconds=early)
     content, writer = open_content(command.content, command.mailing, job)
     with fates.FateFiles(job.workdir) as out, job.open(command.recipients) as recipients:
         lookout = Lookout(job.register(SUPPRESSIONS), transactional=command.transactional)

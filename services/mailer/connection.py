@@ -35,6 +35,10 @@ class UnknownOutcomeError(ConnectionError):
     """The body was offered and the answer lost: the server may or may not have the mail."""
 
 
+class BusyError(TransientError):
+    """The server refused a connection with 421: it has too many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The server's last word on one mail, and to what it was said."""
@@ -127,7 +131,8 @@ class Connection:
 
     def _expect(self, reply: Reply, what: str) -> None:
         if not reply.ok:
-            raise TransientError(f"the mail server {self.relay.host}:{self.relay.port} {what}: {reply}", type="smtp-refused")
+            error = BusyError if reply.code == CLOSING else TransientError
+            raise error(f"the mail server {self.relay.host}:{self.relay.port} {what}: {reply}", type="smtp-refused")
 
     async def _command(self, line: bytes) -> Reply:
         await self._wire.send(line + b"\r\n", self._timeout)
@@ -188,8 +193,17 @@ class Connection:
                 return await self._envelope_in_steps(envelope)
             await self._wire.send(_group(envelope), self._timeout)
         self._ahead = None
+        return await self._answers()
+
+    async def _answers(self) -> Outcome | None:
+        """To a group of MAIL, RCPT and DATA, each of them read."""
+        # After a 421 the server hangs up, so there may be no other answer.
         from_ = await self._wire.reply(self._timeout)
+        if from_.code == CLOSING:
+            return Outcome("mail", from_)
         to = await self._wire.reply(self._timeout)
+        if to.code == CLOSING:
+            return Outcome("rcpt", to)
         data = await self._wire.reply(self._timeout)
         if data.code == GO_AHEAD and to.ok and not from_.ok:
             # Out of step: whatever came now might be delivered. Nothing is safe but to hang up.

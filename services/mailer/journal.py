@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from services.mailer.hearing import heard
 from shared.errors import UnavailableError
-from shared.job import Effects, Note, Noting, Once
+from shared.job import Effects, Note, Once
 
 Fate = Literal["sent", "failed", "unknown"]
 ENDED: dict[str, Fate] = {"A": "sent", "F": "failed"}
@@ -24,8 +25,6 @@ LINGER = 0.02
 GATHER = 0.001
 """Seconds that an intent waits for those of other connections, until all are there."""
 LONGEST_REPLY = 500
-ANSWER = 10.0
-"""Seconds to wait for the ledger's answer before a thread says the group again and waits the ledger out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class Journal:
     async def _write(self, notes: Sequence[Note]) -> None:
         """One group. A thread, which would want the interpreter from this loop at each step, only where the ledger must be waited out."""
         try:
-            await _answered(self._effects.post(notes))
+            await heard(self._effects.post(notes))
         except UnavailableError:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._effects.note, notes)
 
@@ -168,24 +167,6 @@ def _settle(intents: Sequence[asyncio.Future[None]]) -> None:
     for intent in intents:
         if not intent.done():
             intent.set_result(None)
-
-
-async def _answered(noting: Noting) -> None:
-    """Wait for the answer and take it. Raises what it raises, and UnavailableError after `ANSWER` seconds."""
-    loop, answered = asyncio.get_running_loop(), asyncio.Event()
-    descriptor = noting.fileno()
-    loop.add_reader(descriptor, answered.set)
-    timer = loop.call_later(ANSWER, answered.set)
-    try:
-        await answered.wait()
-    except BaseException:
-        loop.remove_reader(descriptor)
-        noting.drop()
-        raise
-    finally:
-        timer.cancel()
-    loop.remove_reader(descriptor)
-    noting.answer()
 
 
 def _short(reply: str) -> str:

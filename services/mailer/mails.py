@@ -24,6 +24,8 @@ class Mail:
     """An earlier attempt at it has an unknown outcome: the recipient may have two."""
     sender: str = ""
     """The envelope's sender, where it is another than the batch's: bounces come back there."""
+    turn: bool = False
+    """It waited for its site's rate, and its turn to ask has come."""
 
     def put_off_until(self, now: float, reply: str, delays: Sequence[float]) -> Entry:
         """Take down one more 4xx; the last delay repeats. The entry is for the journal."""

@@ -1,7 +1,7 @@
 """A mailing's plan: read the recipients once, reject the bad rows by name, cut the good ones into batches.
 
-A mailing with `rate_per_second` becomes **one** batch, because only a single sender can promise "not faster than" without
-shared state; what cannot end within the time limit at that rate is refused here. (A limiter in the ledger lifts that later.)
+The batches of a mailing with `rate_per_second` share that rate through the ledger, and each has its turn: until then it waits there, and
+holds no worker.
 """
 
 import csv
@@ -59,7 +59,7 @@ def _distinct(source: Iterator[Row | Rejected], path: Path) -> Iterator[Row | Re
 
 def batch_of(command: SendMailing, index: int) -> int:
     """The number of the batch that good row number `index` (from 0) is in."""
-    return 0 if command.rate_per_second else index // command.batch_size
+    return index // command.batch_size
 
 
 class RejectedFile:
@@ -176,6 +176,7 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
                     count=count,
                     dry_run=command.dry_run,
                     rate_per_second=command.rate_per_second,
+                    not_before=started + number * command.batch_size / command.rate_per_second if command.rate_per_second else 0.0,
                     on_unknown=command.on_unknown or ("resend" if job.priority == "high" else "skip"),
                     transactional=command.transactional,
                     planned_at=started,
@@ -195,6 +196,6 @@ def _refuse_endless(command: SendMailing, recipients: int) -> None:
         hours = recipients / command.rate_per_second / 3_600
         raise PermanentError(
             f"{recipients:,} mails at {command.rate_per_second:g} per second take {hours:.1f} hours; a paced mailing may take "
-            f"{LONGEST_PACED / 3_600:.1f}. Raise the rate or split the mailing.",
+            f"{LONGEST_PACED / 3_600:.0f}. Raise the rate or split the mailing.",
             pointer="/rate_per_second",
         )

@@ -17,7 +17,7 @@ from typing import Literal
 
 import structlog
 
-from services.mailer.connection import CLOSING, Connection, Envelope, Outcome, UnknownOutcomeError
+from services.mailer.connection import CLOSING, BusyError, Connection, Envelope, Outcome, UnknownOutcomeError
 from services.mailer.crowd import Crowd
 from services.mailer.journal import Journal
 from services.mailer.mails import Mail, Record
@@ -51,6 +51,7 @@ class Sender:
         record: Record,
         settings: MailerSettings,
         pace: Pace,
+        crowd: Crowd,
         pool: Pool,
         resend: bool = False,
     ) -> None:
@@ -61,11 +62,12 @@ class Sender:
         self._record = record
         self._settings = settings
         self._pool = pool
-        self._pace = pace
+        self.pace = pace
         self._resend = resend
         self._returned: deque[Mail] = deque()
         self._later: list[tuple[float, str, Mail]] = []
-        self._crowd = Crowd(settings.connections)
+        self._crowd = crowd
+        self._held_until = 0.0
         self._stopping = False
         self._exhausted = False
         self._aside: list[float] = []
@@ -80,6 +82,7 @@ class Sender:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._noticed)
         await asyncio.sleep(0)  # what happened to idle connections meanwhile is noticed now
+        self._crowd.look()
         workers = [asyncio.create_task(self._work(number)) for number in range(self._settings.connections)]
         watcher = asyncio.create_task(self._watch(watch))
         try:
@@ -89,13 +92,16 @@ class Sender:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(watcher, *workers, return_exceptions=True)
+            self._crowd.look()
             await self._journal.close()
         if self._broken is not None:
             raise self._broken
+        if self._returned:
+            raise JobPostponed("the next mail's turn under its rates comes later", seconds=max(0.0, self._held_until - time.time()))
         due = [*self._aside, *(due for due, _, _ in self._later)]
         if due:
             wait = max(WORTH_WAITING, min(due) - time.time())
-            raise JobPostponed(f"{len(due)} recipients were put off by the server", seconds=wait)
+            raise JobPostponed(f"{len(due)} recipients were put off by the server or wait for their site's rate", seconds=wait)
 
     def set_aside(self, due: float) -> None:
         """A recipient who is due later than this run will last, as an earlier one noted."""
@@ -115,6 +121,7 @@ class Sender:
     async def _watch(self, watch: Callable[[], None]) -> None:
         while True:
             watch()
+            self._crowd.look()
             if self._broken is not None:
                 raise self._broken
             await asyncio.sleep(TICK)
@@ -136,7 +143,8 @@ class Sender:
                 ahead = None
                 try:
                     connection = await self._ready(connection)
-                    await self._pace.slot()
+                    if not await self._may_go(connection, mail):
+                        continue
                     ahead = self._ahead_of(connection)
                     usable = await self._offer(connection, mail, ahead)
                     losses = 0
@@ -146,10 +154,7 @@ class Sender:
                     return
                 except DisconnectedError as error:
                     self._give_back(mail, ahead)
-                    if connection is not None and not connection.reused:
-                        losses += 1
-                        if connection.carried == 0:
-                            self._pool.breaker.broke(connection.relay)
+                    losses += self._broke(connection)
                     connection = ahead = None
                     if losses >= LOSSES_IN_A_ROW:
                         lost = TransientError(f"the mail server breaks off every connection: {error}", type="smtp-unreachable")
@@ -166,12 +171,38 @@ class Sender:
             if connection is not None:
                 await (connection.close(politely=False) if self._stopping or ahead else self._pool.give(connection))
 
+    def _broke(self, connection: Connection | None) -> bool:
+        """Does the loss of this connection say something about the server?"""
+        if connection is None or connection.reused:
+            return False
+        if connection.carried == 0:
+            self._pool.breaker.broke(connection.relay)
+        return True
+
+    async def _may_go(self, connection: Connection, mail: Mail) -> bool:
+        """Wait for a slot under the mail's rates; False: it went back to wait longer, for its site's alone or with all others."""
+        if not self.pace.paces:
+            return True
+        turn = None if mail.turn else self.pace.turn(mail.address)
+        again = await self.pace.slot(connection.relay, mail.address) if turn is None else -turn
+        if again is None:
+            return True
+        if again < 0:
+            mail.turn = True
+            heapq.heappush(self._later, (-again, mail.key, mail))
+        else:
+            self._returned.appendleft(mail)
+            self._held_until = again
+        return False
+
     def _give_back(self, *mails: Mail | None) -> None:
         self._returned.extend(mail for mail in mails if mail is not None)
 
     def _retire(self, number: int, error: TransientError) -> None:
         """Give up on a connection; the last one gives up on the batch. What is wrong with the account is wrong for all."""
         remaining = self._crowd.leave(number)
+        if isinstance(error, BusyError):
+            self._crowd.shrink()
         log.warning("mail_connection_retired", reason=error.detail, remaining=remaining)
         if not remaining or error.type == "smtp-account":
             raise error
@@ -189,6 +220,12 @@ class Sender:
     async def _next(self, number: int) -> Mail | None:
         """The next mail, waited for where it is due soon; None: nothing is left to do for now."""
         while not self._stopping:
+            held = self._held_until - time.time()
+            if held > WORTH_WAITING:
+                return None
+            if held > 0:
+                await asyncio.sleep(min(held, TICK))
+                continue
             if self._crowd.admits(number):
                 if (mail := self._waiting()) is not None:
                     return mail
@@ -202,7 +239,7 @@ class Sender:
     def _ahead_of(self, connection: Connection) -> Mail | None:
         """The mail whose envelope may travel with the body that goes now."""
         last = connection.carried + 1 >= self._settings.messages_per_connection
-        if self._stopping or last or not connection.pipelines or self._pace.paces:
+        if self._stopping or last or not connection.pipelines or self.pace.paces:
             return None
         return self._waiting()
 

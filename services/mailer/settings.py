@@ -1,5 +1,6 @@
 """The mailer's settings (`MAILER_*`): which relay, how many connections, how patient."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -91,6 +92,13 @@ class MailerSettings(ServiceSettings):
     dkim_keys: str = ""
     """`domain:selector:/path/to/key.pem`, RSA-2048 or Ed25519, several parted by blanks; empty: mails are not signed (the relay may do it).
     A mail is signed with all keys of its From domain, or of the nearest domain above it that has any."""
+    server_rate: float | None = Field(default=None, gt=0)
+    """Mails a second that all workers together hand to one mail server. None: as fast as it takes them."""
+    tenant_rate: float | None = Field(default=None, gt=0)
+    """Mails a second of one tenant, all of their mailings together."""
+    site_rates: str = ""
+    """Mails a second to the mailboxes of a domain: `gmail.com,googlemail.com=20 *=5`. Domains with commas between are one site; `*` is
+    every other domain, each for itself."""
     max_attachment_bytes: int = 15_000_000
     """All attachments of a mail together."""
 
@@ -112,6 +120,17 @@ class MailerSettings(ServiceSettings):
         """Where recipients reach the gateway; empty: nobody said."""
         return PlatformSettings().public_url
 
+    @field_validator("site_rates")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        _sites(value)
+        return value
+
+    @property
+    def sites(self) -> Mapping[str, tuple[str, float]]:
+        """`site_rates` by domain: the site's name and its rate. Raises `SettingsError` where it makes no sense."""
+        return _sites(self.site_rates)
+
     @property
     def relay(self) -> Relay:
         """The relay to use before all others."""
@@ -122,6 +141,25 @@ class MailerSettings(ServiceSettings):
         """The relays, in the order in which to try them. Raises `SettingsError` where one is none."""
         urls = self.smtp_url.split() or [f"smtp://127.0.0.1:{CatcherSettings().smtp_port}"]
         return tuple(map(Relay.parse, urls))
+
+
+@cache
+def _sites(text: str) -> Mapping[str, tuple[str, float]]:
+    found: dict[str, tuple[str, float]] = {}
+    for word in text.split():
+        domains, _, rate = word.partition("=")
+        names = [name.strip().lower() for name in domains.split(",")]
+        try:
+            per_second = float(rate)
+        except ValueError:
+            per_second = 0.0
+        if not all(names) or not 0 < per_second < float("inf"):
+            raise SettingsError(f"MAILER_SITE_RATES reads domain[,domain…]=mails a second, parted by blanks; {word!r} does not.")
+        twice = [name for name in names if name in found]
+        if twice:
+            raise SettingsError(f"MAILER_SITE_RATES gives {twice[0]} two rates.")
+        found.update(dict.fromkeys(names, (names[0], per_second)))
+    return found
 
 
 @cache

@@ -164,8 +164,9 @@ class SendBatch(Command):
     """Internal: mail one batch of a mailing.
 
     `mailing` is the parent's job id, `content` a blob of JSON (templates, headers), `recipients` one of JSON lines with
-    `count` recipients. `rate_per_second` is set only where this batch is the mailing's only one. `planned_at`,
-    `rejected_rows` and `rejected` (the file of those rows) travel to the result, where the mailing reads them again.
+    `count` recipients. `rate_per_second` is the mailing's, shared by its batches; `not_before` (Unix seconds) is when that rate
+    lets this one begin. `planned_at`, `rejected_rows` and `rejected` (the file of those rows) travel to the result, where the
+    mailing reads them again.
     """
 
     kind: ClassVar[str] = "mailer.batch.v1"
@@ -178,6 +179,7 @@ class SendBatch(Command):
     count: Annotated[int, Field(ge=0)] = 0
     dry_run: bool = False
     rate_per_second: float | None = None
+    not_before: float = 0.0
     planned_at: float = 0.0
     rejected_rows: int = 0
     rejected: Blob | None = None

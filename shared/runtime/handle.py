@@ -9,17 +9,17 @@ from typing import Any
 import structlog
 
 from shared import telemetry
-from shared.bus import more_urgent, priority_of
+from shared.bus import more_urgent, priority_of, queue_names
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
-from shared.job import Caretaker, ChildResult, Effects, Once, Register
+from shared.job import Caretaker, ChildResult, Effects, Once, Register, Throttles
 from shared.ledger import calls, effects, precedence, secrets, showing
 from shared.ledger.ids import SYSTEM_TENANT
 from shared.ledger.record import JobRecord
 from shared.runtime import guard, journal
 from shared.runtime.caretaker import LedgerCaretaker
-from shared.runtime.lasting import LedgerRegister
+from shared.runtime.lasting import LedgerRegister, LedgerThrottles
 from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
 from shared.storage import job_folder, safe_key
@@ -52,7 +52,7 @@ class JobHandle:
         self._step = ""
         self._body: dict[str, Any] = {"fraction": 0.0, "step": str(record.state), "detail": "", "eta_seconds": None}
         self._above = more_urgent(record.text("queue"))
-        self._written = self._told = self._peeked = self._ranked = float("-inf")
+        self._written = self._told = self._peeked = self._ranked = self._wanted = float("-inf")
 
     @property
     def workdir(self) -> Path:
@@ -94,8 +94,19 @@ class JobHandle:
         if not self._above or now - self._ranked < RANK_EVERY:
             return False
         self._ranked = now
+        return self._waits_in(self._above)
+
+    def awaited(self) -> bool:
+        """Does any job wait? As `outranked`, the own queue and those below it included."""
+        now = time.monotonic()
+        if now - self._wanted < RANK_EVERY:
+            return False
+        self._wanted = now
+        return self._waits_in(queue_names(self._runtime.service.name))
+
+    def _waits_in(self, queues: Sequence[str]) -> bool:
         try:
-            return self._runtime.ledger.run(precedence.outranked(self._above))
+            return self._runtime.ledger.run(precedence.outranked(queues))
         except UnavailableError as error:
             log.warning("precedence_not_looked_for", detail=str(error))
             return False
@@ -180,6 +191,10 @@ class JobHandle:
         if self.tenant != SYSTEM_TENANT:
             raise PermissionError("only the service's own upkeep looks after other jobs")
         return LedgerCaretaker(self._runtime)
+
+    def throttles(self) -> Throttles:
+        """What all processes of the service share (see `shared.job.Throttles`)."""
+        return LedgerThrottles(lambda call: patiently(self._runtime, call), self._runtime.ledger)
 
     def _key(self, *parts: str) -> str:
         return f"{job_folder(self.id)}/{self._record.token}/" + safe_key(*[piece for part in parts for piece in part.split("/")])

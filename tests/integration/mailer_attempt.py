@@ -11,6 +11,7 @@ from services.mailer.tasks import HANDLERS
 from shared.contracts.mailer import SendBatch
 from shared.ledger.store import Ledger
 from shared.runtime.journal import Journal
+from shared.runtime.lasting import LedgerThrottles
 from tests.unit.mailer_job import FakeJob
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     root, command, url, job_id, token = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])
     ledger = Ledger(url, "mailer", rings_here=True)
     journal = Journal(ledger.run, job_id, token, fresh=5.0, post=ledger.post)
-    job = FakeJob(root, id=job_id, journal=journal)
+    job = FakeJob(root, id=job_id, journal=journal, shared=LedgerThrottles(ledger.run, ledger))
     HANDLERS[SendBatch.kind](SendBatch.model_validate_json(command.read_bytes()), job)
     (root / "recipients.csv").write_text(job.artifact("recipients.csv"), encoding="utf-8")
 

@@ -1,23 +1,38 @@
 """A journal of side effects in memory, for the fake jobs of unit tests."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from socket import socketpair
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from shared.contracts.options import Priority
-from shared.job import Caretaker, ChildResult, Note, Once, Register
+from shared.job import Caretaker, ChildResult, Grant, Note, Once, Rate, Register
+
+T = TypeVar("T")
 
 
-class FakeNoting:
-    """Implements `shared.job.Noting`: a socket whose other end is closed can be read."""
+class Heard(Generic[T]):
+    """Implements `shared.job.Coming`: a socket whose other end is closed can be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: T) -> None:
         """The answer is there."""
+        self._answer = answer
         self._end, other = socketpair()
         other.close()
-        self.fileno = self._end.fileno
-        self.answer = self.drop = self._end.close
+
+    def fileno(self) -> int:
+        """Readable."""
+        return self._end.fileno()
+
+    def answer(self) -> T:
+        """What was given."""
+        self._end.close()
+        return self._answer
+
+    def drop(self) -> None:
+        """Forget it."""
+        self._end.close()
 
 
 @dataclass
@@ -42,10 +57,10 @@ class FakeEffects:
             else:
                 self.kept[note.key] = Once("unknown", note.value) if note.word == "begin" else Once(note.word, note.value)
 
-    def post(self, notes: Sequence[Note]) -> FakeNoting:
+    def post(self, notes: Sequence[Note]) -> Heard[None]:
         """Noted at once; the answer waits."""
         self.note(notes)
-        return FakeNoting()
+        return Heard(None)
 
 
 @dataclass
@@ -76,6 +91,40 @@ class FakeRegister:
         return {key: self.facts[key] for key in sorted(self.facts) if key > after} if most else {}
 
 
+@dataclass
+class FakeThrottles:
+    """Implements `shared.job.Throttles` in memory: evenly spaced slots, and crowds as the test has set them."""
+
+    free: dict[str, float] = field(default_factory=dict)
+    crowds: dict[str, float] = field(default_factory=dict)
+
+    def slots(self, requests: Sequence[Sequence[Rate]], *, horizon: float) -> list[Grant]:
+        """As the ledger's script."""
+        return [self._slot(rates, horizon) for rates in requests]
+
+    def _slot(self, rates: Sequence[Rate], horizon: float) -> Grant:
+        now = time.monotonic()
+        for rate in rates:
+            self.free[rate.name] = max(self.free.get(rate.name, now), now - 0.1)
+        binding = max(rates, key=lambda rate: self.free[rate.name])
+        wait = max(0.0, self.free[binding.name] - now)
+        if wait > horizon:
+            return Grant(granted=False, wait=wait - horizon, rate=binding)
+        for rate in rates:
+            self.free[rate.name] += 1 / rate.per_second
+        return Grant(granted=True, wait=wait, rate=binding)
+
+    def post(self, requests: Sequence[Sequence[Rate]], *, horizon: float) -> Heard[list[Grant]]:
+        """Asked at once."""
+        return Heard(self.slots(requests, horizon=horizon))
+
+    def crowd(self, name: str, *, halve: bool = False, more: float = 0.0) -> float:
+        """The share."""
+        share = self.crowds.get(name, 1.0)
+        self.crowds[name] = share / 2 if halve else min(1.0, share + more)
+        return self.crowds[name]
+
+
 class NoEffects:
     """For fake jobs whose service has none: the part of `shared.job.Job` that it never uses."""
 
@@ -85,6 +134,14 @@ class NoEffects:
     def outranked(self) -> bool:
         """Nobody waits."""
         return False
+
+    def awaited(self) -> bool:
+        """Nobody waits."""
+        return False
+
+    def throttles(self) -> FakeThrottles:
+        """Of its own."""
+        return FakeThrottles()
 
     def effects(self) -> FakeEffects:
         """An empty journal."""

@@ -17,8 +17,8 @@ from shared.contracts.mailer import MailingResult, SendMailing
 from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobError
-from shared.job import Caretaker, ChildResult, Effects, FanOut, Once
-from tests.unit.job_effects import FakeEffects, FakeRegister
+from shared.job import Caretaker, ChildResult, Effects, FanOut, Once, Throttles
+from tests.unit.job_effects import FakeEffects, FakeRegister, FakeThrottles
 
 MAILING = "mailer_01JD00000000000000000000AA"
 
@@ -36,6 +36,13 @@ def register_of(root: Path, tenant: str, name: str) -> FakeRegister:
     return FakeRegister()
 
 
+@cache
+def throttles_of(root: Path) -> FakeThrottles:
+    """What all jobs on `root` share."""
+    del root
+    return FakeThrottles()
+
+
 @dataclass
 class FakeJob:
     """Implements `shared.job.Job` on a folder."""
@@ -49,12 +56,15 @@ class FakeJob:
     waited: float = 0.0
     journal: Effects | None = None
     """None: one in memory that outlives the attempt, as the ledger's does."""
+    shared: Throttles | None = None
+    """None: in memory, shared by all jobs on `root`."""
     labels: dict[str, str] = field(default_factory=dict)
     uploads: dict[str, Path] = field(default_factory=dict)
     ended: Sequence[ChildResult] | None = None
     artifacts: list[Artifact] = field(default_factory=list)
     fractions: list[float] = field(default_factory=list)
     is_outranked: Callable[[], bool] = lambda: False
+    is_awaited: Callable[[], bool] = lambda: False
     on_checkpoint: Callable[[], None] = lambda: None
     takes_care: Caretaker | None = None
 
@@ -111,6 +121,14 @@ class FakeJob:
     def outranked(self) -> bool:
         """What the test says."""
         return self.is_outranked()
+
+    def awaited(self) -> bool:
+        """What the test says."""
+        return self.is_awaited()
+
+    def throttles(self) -> Throttles:
+        """The ledger's, or those in memory."""
+        return self.shared or throttles_of(self.root)
 
     def effects(self) -> Effects:
         """The job's journal."""

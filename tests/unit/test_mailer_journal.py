@@ -8,7 +8,7 @@ import pytest
 from services.mailer.journal import Entry, Journal, entries
 from shared.errors import StaleTokenError, UnavailableError
 from shared.job import Note
-from tests.unit.job_effects import FakeEffects, FakeNoting
+from tests.unit.job_effects import FakeEffects, Heard
 
 
 def test_the_next_attempt_knows_what_became_of_each() -> None:
@@ -87,7 +87,7 @@ def test_a_ledger_that_gives_no_answer_is_waited_out_beside_the_loop() -> None:
     said: list[str] = []
 
     class Deaf(FakeEffects):
-        def post(self, notes: Sequence[Note]) -> FakeNoting:
+        def post(self, notes: Sequence[Note]) -> Heard[None]:
             said.append(f"posted {len(notes)}")
             raise UnavailableError("ledger", "restarting")
 

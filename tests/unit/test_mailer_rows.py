@@ -159,7 +159,7 @@ def test_a_mailing_without_one_good_row_says_why(tmp_path: Path) -> None:
         ({"text": "{{"}, "/text"),
         ({"from": {"email": "a@b"}}, "/from/email"),
         ({"list_unsubscribe": "ftp://x"}, "/list_unsubscribe"),
-        ({"rate_per_second": 0.00001}, "/rate_per_second"),
+        ({"rate_per_second": 0.0000001}, "/rate_per_second"),
     ],
 )
 def test_a_bad_mailing_is_refused_with_a_pointer(tmp_path: Path, fields: dict[str, object], pointer: str) -> None:
@@ -170,9 +170,10 @@ def test_a_bad_mailing_is_refused_with_a_pointer(tmp_path: Path, fields: dict[st
     assert caught.value.pointer == pointer
 
 
-def test_a_paced_mailing_is_one_batch(tmp_path: Path) -> None:
-    """Only a single sender can promise `not faster than` without shared state."""
+def test_the_batches_of_a_paced_mailing_have_their_turns(tmp_path: Path) -> None:
+    """Each waits in the ledger until the rate has room for it, five mails at a hundred a second after the one before."""
     people = [{"email": f"u{n}@example.com", "name": "U"} for n in range(20)]
     fan_out = plan(mailing(recipients=people, batch_size=5, rate_per_second=100), FakeJob(tmp_path), MailerSettings(home=tmp_path))
+    batches = [child.command for child in fan_out.children if isinstance(child.command, SendBatch)]
 
-    assert [child.weight for child in fan_out.children] == [20.0]
+    assert [round(batch.not_before - batches[0].planned_at, 3) for batch in batches] == [0.0, 0.05, 0.1, 0.15]

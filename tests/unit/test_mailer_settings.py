@@ -5,7 +5,8 @@ import json
 import pytest
 
 from services.mailer.catalogue import catalogue
-from services.mailer.policy import LONGEST_PACED, POLICY
+from services.mailer.policy import POLICY
+from services.mailer.sending import WORTH_WAITING
 from services.mailer.settings import MailerSettings, Relay
 from shared.errors import SettingsError
 
@@ -39,8 +40,22 @@ def test_a_url_that_names_no_relay_is_refused(url: str) -> None:
 
 
 def test_a_paced_mailing_fits_the_time_limit() -> None:
-    """What planning lets through, the pool does not kill."""
-    assert LONGEST_PACED < POLICY.soft_time_limit < POLICY.hard_time_limit
+    """The largest batch, each of its mails waited for as long as a worker waits at all, is not ended by the pool."""
+    assert 5_000 * WORTH_WAITING < POLICY.soft_time_limit < POLICY.hard_time_limit
+
+
+def test_site_rates_are_read_by_domain() -> None:
+    """Several domains may be one site; the star is for all others."""
+    settings = MailerSettings(site_rates="gmail.com,GoogleMail.com=20 *=0.5")
+
+    assert settings.sites == {"gmail.com": ("gmail.com", 20.0), "googlemail.com": ("gmail.com", 20.0), "*": ("*", 0.5)}
+
+
+@pytest.mark.parametrize("text", ["gmail.com", "gmail.com=", "gmail.com=0", "gmail.com=inf", "=5", "a.com=1 a.com=2", "a.com,=3"])
+def test_site_rates_that_make_no_sense_are_refused(text: str) -> None:
+    """At the start, with the variable's name."""
+    with pytest.raises(SettingsError, match="MAILER_SITE_RATES"):
+        MailerSettings(site_rates=text)
 
 
 def test_the_catalogue_is_json_and_keeps_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
