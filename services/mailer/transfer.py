@@ -61,12 +61,12 @@ def quoted(piece: str) -> bytes:
     encoded = binascii.b2a_qp(piece.encode(), istext=True)
     if b"=20\n" in encoded or b"=09\n" in encoded:
         encoded = LATE_BLANK.sub(rb"\1=\n\2", encoded)
-    # The line may be full, so what follows the dot goes to the next one, where there may be a dot again.
-    while encoded.startswith(b".") or b"\n." in encoded:
-        encoded = FIRST_DOT.sub(lambda dot: b"=2E=\n" + dot[1] if dot[1] else b"=2E", encoded)
     if len(encoded) - encoded.rfind(b"\n") > MAX_QUOTED:
         cut = -3 if encoded[-3:-2] == b"=" else -1
         encoded = encoded[:cut] + b"=\n" + encoded[cut:]
+    # Last, so that it holds whatever came before. A line may be full: what follows its dot goes to the next, which may begin with one, too.
+    while encoded.startswith(b".") or b"\n." in encoded:
+        encoded = FIRST_DOT.sub(lambda dot: b"=2E=\n" + dot[1] if dot[1] else b"=2E", encoded)
     return encoded.replace(b"\n", CRLF)
 
 

@@ -46,6 +46,7 @@ def read(body: Body | None) -> str:
 @example(("\n", "", "_"), ("From me", "="), False)
 @example(("a\n\n", "\n\nb", ""), ("", ""), True)
 @example(("", "." * 90, ""), (".", "."), False)
+@example(("", "", "=" + "x" * 70 + ".."), ("", "."), False)
 def test_both_ways_give_the_same_text(words: tuple[str, str, str], values: tuple[str, str], tidy: bool) -> None:
     """Whatever stands in the template and in the values, a receiver reads what the whole template renders."""
     source = f"{words[0]}{{{{ a }}}}{words[1]}{{{{ b }}}}{{{{ a }}}}{words[2]}"
