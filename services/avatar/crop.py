@@ -1,7 +1,8 @@
 """The square that becomes the avatar: head and shoulders, eyes level; without a face the photo's middle."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from services.avatar.faces import Face
@@ -25,12 +26,14 @@ _MOST_TILT = math.radians(35)
 class Crop:
     """Square `pixels` (edge, edge, 3), 0 to 255; `valid` (edge, edge), 1.0 where they come from the photo.
 
-    `face` is the box of the face in the crop (left, top, right, bottom, in pixels), None where none was found.
+    `face` is the box of the face in the crop (left, top, right, bottom, in pixels), None where none was found; `others` are those of other
+    people's, which may lie outside.
     """
 
     pixels: "npt.NDArray[np.uint8]"
     valid: "npt.NDArray[np.float32]"
     face: tuple[int, int, int, int] | None
+    others: tuple[tuple[float, float, float, float], ...] = ()
 
     @property
     def edge(self) -> int:
@@ -55,7 +58,17 @@ def frame(photo: "npt.NDArray[np.uint8]", face: Face | None, edge: int) -> Crop:
     half = box / side / 2
     bounds = (0.5 - half, down - half, 0.5 + half, down + half)
     within = (round(bounds[0] * edge), round(bounds[1] * edge), round(bounds[2] * edge), round(bounds[3] * edge))
-    return _warp(photo, (x, y), side, angle, edge, down, within)
+    crop = _warp(photo, (x, y), side, angle, edge, down, within)
+    return replace(crop, others=tuple(_others(face, side / edge, angle, (edge / 2, edge * down))))
+
+
+def _others(face: Face, step: float, angle: float, centre: tuple[float, float]) -> Iterator[tuple[float, float, float, float]]:
+    """The boxes of other faces in the crop: `step` photo pixels a pixel, turned by `angle` about the face, which lies at `centre`."""
+    cos, sin = math.cos(angle) / step, math.sin(angle) / step
+    for x, y, side in face.others:
+        across, down, half = x - face.centre[0], y - face.centre[1], side / step / 2
+        u, v = centre[0] + cos * across + sin * down, centre[1] - sin * across + cos * down
+        yield u - half, v - half, u + half, v + half
 
 
 def tilt(face: Face) -> float:

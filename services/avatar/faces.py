@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ _SURE = 0.6
 _NEARLY_SURE = 0.8
 """A detector's score on the whole photo that counts without the mesh's word: masks and profiles."""
 _LOOKED_AT = 6
+_NEIGHBOURHOOD = 5.0
+"""How far around a face others are looked for, in its widths: the picture's edge is 2.9 at most, and a face at its edge counts, too."""
 _FACE_HEIGHTS = 0.89
 """The detectors' box in heights of the mesh, which reaches from the hair to the chin, and how far lower it lies."""
 _LOWER = 0.03
@@ -31,7 +33,10 @@ _LOWER = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in a photo, in its pixels: box from eyebrows to chin, the eyes, the person's right one first; `lips` where they are sure."""
+    """A face in a photo, in its pixels: box from eyebrows to chin, the eyes, the person's right one first; `lips` where they are sure.
+
+    `others` are other people's faces close by: middle (x, y) and side of the box.
+    """
 
     left: float
     top: float
@@ -40,6 +45,7 @@ class Face:
     score: float
     eyes: tuple[tuple[float, float], tuple[float, float]]
     lips: Lips | None = None
+    others: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -50,6 +56,11 @@ class Face:
 def find_face(pixels: "npt.NDArray[np.uint8]") -> Face | None:
     """The face that the photo is of, or None. With several, large, sure and central ones go first."""
     views = Views(pixels)
+    face = _find(views)
+    return face and replace(face, others=tuple(_others(face, views)))
+
+
+def _find(views: Views) -> Face | None:
     whole = (0.0, 0.0, float(max(views.size)))
     found = _ranked([*detect(views, whole, FULL_RANGE), *detect(views, whole, SHORT_RANGE)], views)
     if (face := _first_sure(found, views)) is not None:
@@ -91,6 +102,18 @@ def _first_sure(ranked: list[Found], views: Views) -> Face | None:
             x, y = x - down * math.sin(fitted.angle), y + down * math.cos(fitted.angle)
             return Face(x - side / 2, y - side / 2, side, side, found.score, fitted.eyes, fitted.lips())
     return None
+
+
+def _others(face: Face, views: Views) -> Iterator[tuple[float, float, float]]:
+    """Faces that may reach into the picture of this one."""
+    (x, y), side = face.centre, _NEIGHBOURHOOD * face.width
+    own = Found(face.left, face.top, face.width, face.height, face.score, face.eyes)
+    for found in detect(views, (x - side / 2, y - side / 2, side), FULL_RANGE):
+        if found.overlaps(own) or own.overlaps(found):
+            continue
+        fitted = mesh.fit(views, found.centre, found.side, _angle(found))
+        if fitted.score >= _SURE:
+            yield *found.centre, found.side
 
 
 def _as_detected(found: Found, views: Views) -> Face:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from services.avatar.company import EDGE, own_part
 from services.avatar.crop import Crop
 from services.avatar.filters import box, crisp, guided_model, luminance, resize, smoothstep
 from services.avatar.inference import load_model
@@ -30,6 +31,8 @@ def cut_out(crop: Crop) -> "Plane":
     mask: Plane = model.run(small.astype(np.float32) / np.float32(255))[1][..., 0]
     mask = mask * resize(crop.valid, model.edge)
     mask = mask * resize(_connected(resize(mask, _COARSE), crop), model.edge)
+    if crop.others:
+        mask = mask * np.clip(resize(own_part(resize(mask, EDGE), crop), model.edge), 0, 1)
     slope, offset = guided_model(luminance(small), mask, _RADIUS, _SOFTNESS)
     fine = resize(slope, crop.edge) * luminance(crop.pixels) + resize(offset, crop.edge)
     return smoothstep(fine, 0.3, 0.75) * crop.valid
