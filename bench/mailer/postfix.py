@@ -47,6 +47,7 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 discard unix - - n - - discard
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
@@ -88,8 +89,8 @@ def why_not() -> str:
 
 
 @contextmanager
-def postfix(folder: Path, *, maildir: bool = False) -> Iterator[tuple[int, Path]]:
-    """A Postfix that discards what it takes, or delivers all of it to one Maildir: its port, and that folder."""
+def postfix(folder: Path, *, maildir: bool = False, more: str = "") -> Iterator[tuple[int, Path]]:
+    """A Postfix that discards what it takes, or delivers all of it to one Maildir: its port, and that folder. `more` goes into main.cf."""
     port, config = free_port(), folder / "config"
     names = {"spool": folder / "spool", "data": folder / "data", "maildir": folder / "mail"}
     for path in (config, *names.values()):
@@ -102,7 +103,7 @@ def postfix(folder: Path, *, maildir: bool = False) -> Iterator[tuple[int, Path]
     main = MAIN.format(
         **where, folder=folder, log=folder / "mail.log", uid=user, transport="discard:", domains="static:ALL" if maildir else ""
     )
-    (config / "main.cf").write_text(main.replace("virtual_mailbox_domains = \n", ""))
+    (config / "main.cf").write_text(main.replace("virtual_mailbox_domains = \n", "") + more)
     (config / "master.cf").write_text(MASTER.format(port=port))
     command = [found("postfix") or "postfix", "-c", str(config)]
     subprocess.run([*command, "start"], check=True, capture_output=True)

@@ -1,0 +1,113 @@
+"""A mailing through a real Postfix: what it delivers, what it sends back, and what becomes of that."""
+
+import email
+import email.policy
+import json
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dkim
+import pytest
+
+from bench.mailer import postfix
+from services.mailer.bouncing import collect
+from services.mailer.concluding import conclude
+from services.mailer.dkim_keys import make
+from services.mailer.maildir import Maildir
+from services.mailer.settings import MailerSettings
+from shared.contracts.mailer import SUPPRESSIONS, CollectBounces
+from shared.job import PastJob
+from shared.unsubscribing import PATH
+from tests.integration.smtp_peer import Peer, running
+from tests.receivers.letters import NEWS
+from tests.servers import wait_until
+from tests.unit.mailer_bounces import FakeCaretaker
+from tests.unit.mailer_job import MAILING, FakeJob, mailing, plan, register_of, run_children
+
+pytestmark = pytest.mark.serial
+COUNT = 60
+GONE, FULL = "gone@nowhere.example", "full@busy.example"
+MORE = "transport_maps = inline:{{nowhere.example = smtp:[127.0.0.1]:%d}, {busy.example = smtp:[127.0.0.1]:%d}}\n"
+
+
+def refusing(verb: str, argument: str) -> str:
+    """The server of the two, which Postfix hands their mail to."""
+    answers = {f"TO:<{GONE}>": "550 5.1.1 no such user here", f"TO:<{FULL}>": "552 5.2.2 mailbox full"}
+    return answers.get(argument.partition(" ")[0], "") if verb == "RCPT" else ""
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[int, Path]]:
+    """A Postfix with one Maildir for everybody but those whose own server refuses them: one is not there, the other's mailbox is full."""
+    if why := postfix.why_not():
+        pytest.skip(f"{why} (Debian: apt-get install --no-install-recommends postfix); no real mail server has had our mails")
+    with TemporaryDirectory() as name:  # pytest's own folders are closed to Postfix's user
+        Path(name).chmod(0o755)
+        with (
+            running(Peer(script=refusing)) as peer,
+            postfix.postfix(Path(name) / "server", maildir=True, more=MORE % (peer.relay.port, peer.relay.port)) as found,
+        ):
+            yield found
+
+
+def parsed(path: Path) -> EmailMessage:
+    """The mail in a file."""
+    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+def test_all_arrive_and_what_comes_back_is_heeded(tmp_path: Path, server: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One mail each, whole and signed; the dead mailbox is suppressed for the next mailing, the full one is not; both are told."""
+    port, maildir = server
+    monkeypatch.setenv("COUNTERFOIL_PUBLIC_URL", "https://mail.example.com")
+    key = make("example.com", "ed", tmp_path / "key.pem", ed25519=True)
+    settings = MailerSettings(
+        home=tmp_path,
+        smtp_url=f"smtp://127.0.0.1:{port}",
+        dkim_keys=f"example.com:ed:{tmp_path}/key.pem",
+        bounce_address="bounces@bounce.example.com",
+        bounce_maildir=tmp_path / "bounces",
+    )
+    people = [
+        {"email": f"reader{n}@readers.example", "name": f"R. {n}", "vars": {"name": f"Réader {n}", "number": n}} for n in range(COUNT)
+    ]
+    people += [{"email": address, "vars": {"name": "Nobody", "number": 0}} for address in (GONE, FULL)]
+    command = mailing(subject="{{ name }}: hours", html=NEWS, inline_css=True, list_unsubscribe="one-click", recipients=people)
+    children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
+    job = FakeJob(tmp_path, ended=children)
+    assert conclude(command, job, children).sent == COUNT + 2
+    new = maildir / "new"
+    wait_until(lambda: new.exists() and len(list(new.iterdir())) == COUNT + 2, "all mails and two bounces", seconds=60)
+    mails = {path: parsed(path) for path in new.iterdir()}
+    bounced = [path for path, mail in mails.items() if mail.get_content_type() == "multipart/report"]
+    arrived = {str(mail["Delivered-To"]): path for path, mail in mails.items() if path not in bounced}
+
+    assert sorted(arrived) == sorted(f"reader{n}@readers.example" for n in range(COUNT))
+    for address, path in arrived.items():
+        mail, number = mails[path], address.partition("@")[0].removeprefix("reader")
+        text = mail.get_body(("plain",))
+        assert [part.defects for part in mail.walk() if part.defects] == []
+        assert mail["Subject"] == f"Réader {number}: hours"
+        assert text is not None
+        assert f"Your card number {number} stays" in text.get_content()
+        assert str(mail["List-Unsubscribe"]).startswith(f"<https://mail.example.com{PATH}")
+        assert str(mail["Return-Path"]).startswith("<bounces+")
+        assert dkim.verify(path.read_bytes(), dnsfunc=lambda _name, timeout=5: key.record.encode())  # noqa: ARG005 - dkimpy's call
+
+    Maildir(tmp_path / "bounces").make()
+    for path in bounced:
+        Maildir(tmp_path / "bounces").add(path.read_bytes())
+    care = FakeCaretaker(tmp_path, {MAILING: PastJob(MAILING, "test", True, job.artifacts)})
+    result = collect(CollectBounces(), FakeJob(tmp_path, id="mailer_look", takes_care=care), settings)
+    told = {row["email"]: row.get("bounce", "") for row in map(json.loads, job.artifact("recipients.jsonl").splitlines())}
+    next_one = command.model_copy(update={"dry_run": True})
+    (again,) = run_children(plan(next_one, FakeJob(tmp_path), settings), tmp_path, settings)
+
+    assert (result.read, result.hard, result.soft, result.unparsed) == (2, 1, 1, 0)
+    assert list(register_of(tmp_path, "test", SUPPRESSIONS).facts) == [GONE]
+    assert (told[GONE][:10], told[FULL][:10]) == ("hard 5.1.1", "soft 5.2.2")
+    assert again.result is not None
+    assert (again.result["suppressed"], again.result["rendered"]) == (1, COUNT + 1)
