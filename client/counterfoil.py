@@ -135,9 +135,23 @@ class Counterfoil:
         """Ask for the job's end; harmless if asked before. Raises ConflictError once it is done."""
         return Job.model_validate(self.transport.request("POST", f"/v1/jobs/{_id(job)}/cancel", safe=True).json())
 
+    def pause(self, job: JobLike) -> Job:
+        """Nothing of it begins until `resume`. Raises ConflictError once it is done."""
+        return Job.model_validate(self.transport.request("POST", f"/v1/jobs/{_id(job)}/pause", safe=True).json())
+
+    def resume(self, job: JobLike) -> Job:
+        """End a pause; harmless where there is none. Raises ConflictError once the job is done."""
+        return Job.model_validate(self.transport.request("POST", f"/v1/jobs/{_id(job)}/resume", safe=True).json())
+
     def retry(self, job: JobLike) -> Job:
         """Run a failed, canceled or expired job again, in a new epoch. Raises ConflictError for any other."""
         return Job.model_validate(self.transport.request("POST", f"/v1/jobs/{_id(job)}/retry").json())
+
+    def resend(self, mailing: JobLike, who: str = "missed") -> Job:
+        """A new mailing to those of an earlier one who are `failed`, `missed` or `unknown`. Raises ConflictError where there are none."""
+        return Job.model_validate(
+            self.transport.request("POST", f"/v1/mailings/{_id(mailing)}/resend", json={"who": who}, safe=True).json()
+        )
 
     def delete(self, job: JobLike) -> None:
         """Remove a done job, its artifacts and its events."""

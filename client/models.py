@@ -85,6 +85,7 @@ class Job(Model):
     artifacts: list[JobArtifact] = []
     children: Children | None = None
     labels: dict[str, str] = {}
+    paused: bool = False
     trace_id: str | None = None
     links: dict[str, str] = {}
 

@@ -43,6 +43,12 @@ async def find(ledgers: Ledgers, job_id: str, who: Principal) -> tuple[Desk, Job
     return desk, record
 
 
+async def request_of(desk: Desk, record: JobRecord) -> bytes:
+    """The job's request as JSON, be it in the ledger or, being large, in storage."""
+    blob = record.json("request_blob")
+    return await asyncio.to_thread(desk.storage.read, blob["key"]) if blob else record.text("request").encode()
+
+
 async def until_done(desk: Desk, record: JobRecord, seconds: float) -> JobRecord:
     """The job once it is done, or as it is when the time is over."""
     deadline = time.monotonic() + seconds

@@ -50,6 +50,7 @@ def accepted(job_id: str, kind: str, request: Any, *, run_at: int | None, labels
         "artifacts": [],
         "children": {"total": 0, "succeeded": 0, "failed": 0},
         "labels": dict(labels),
+        "paused": False,
         "trace_id": trace_id_of(trace),
         "links": links(job_id),
     }
@@ -76,6 +77,7 @@ def job(record: JobRecord, *, secret: bytes | None = None, link_seconds: int = 0
         "artifacts": [_artifact(record.id, artifact, secret, link_seconds) for artifact in record.artifacts],
         "children": {"total": record.number("total"), "succeeded": record.number("ok"), "failed": record.number("bad")},
         "labels": record.json("labels") or {},
+        "paused": record.text("paused") == "1" and not record.done,
         "trace_id": trace_id_of(record.carrier),
         "links": links(record.id),
     }

@@ -48,6 +48,8 @@ class FanOut:
     on_failure: ChildPolicy = "fail"
     own_weight: float = 0.0
     """The share of the parent's progress that is left for what it does when they are done."""
+    settles: bool = False
+    """A cancel ends the children, and then runs the parent once more, to say what became of them (its `Job.canceled` is true)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,18 @@ class ChildResult:
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     artifacts: Sequence[Artifact]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An earlier job of the same service and tenant that is done. `request` is its command's JSON, `inputs` its uploads by id."""
+
+    id: str
+    kind: str
+    state: State
+    request: bytes
+    artifacts: Sequence[Artifact]
+    inputs: Mapping[str, Blob]
 
 
 @dataclass(slots=True)
@@ -214,6 +228,8 @@ class Job(Protocol):
     epoch: int
     priority: Priority
     labels: dict[str, str]
+    canceled: bool
+    """The user cancelled; this run only settles up (see `FanOut.settles`), and its result and artifacts go to the canceled job."""
     waited: float
     """Seconds for which this attempt was ready and no worker took it: since its acceptance, its time (a retry's, `run_at`), its rescue."""
 
@@ -228,9 +244,9 @@ class Job(Protocol):
         """Raise `JobCanceled` if the user cancelled, `StaleTokenError` if the lease was lost."""
 
     def outranked(self) -> bool:
-        """Does a more urgent job of this service wait? One that can stop at little cost makes room: `raise JobPostponed(…, seconds=0)`.
+        """Does a more urgent job of this service wait, or was this one (or its parent) paused?
 
-        Cheap enough to be asked with every checkpoint.
+        One that can stop at little cost makes room: `raise JobPostponed(…, seconds=0)`. Cheap enough to be asked with every checkpoint.
         """
 
     def awaited(self) -> bool:
@@ -270,6 +286,9 @@ class Job(Protocol):
 
     def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
         """What a child that did not succeed noted in its journal (it is gone where the child succeeded)."""
+
+    def past(self, job_id: str) -> Past | None:
+        """An earlier job of this service and tenant, once it is done; None where there is none (any more), or it is not done."""
 
     def secret(self, name: str) -> bytes:
         """The service's secret of this name, 64 bytes: the same one in every worker and gateway of the installation."""

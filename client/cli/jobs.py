@@ -1,4 +1,4 @@
-"""Subcommands about jobs: job, jobs, watch, cancel, retry, events, download, trace."""
+"""Subcommands about jobs: job, jobs, watch, cancel, pause, resume, retry, events, download, trace."""
 
 import argparse
 from pathlib import Path
@@ -39,6 +39,8 @@ def register(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
 
     for name, text, run in (
         ("cancel", "ask for a job's end", cancel),
+        ("pause", "let nothing of a job begin until it is resumed", pause),
+        ("resume", "go on with a paused job", resume),
         ("retry", "run a failed, canceled or expired job again", retry),
         ("trace", "print a job's trace as a tree", trace),
     ):
@@ -115,6 +117,16 @@ def cancel(session: Session) -> int:
     """`counterfoil cancel`."""
     job = session.client.cancel(session.args.id)
     return _acknowledge(session, job)
+
+
+def pause(session: Session) -> int:
+    """`counterfoil pause`."""
+    return _acknowledge(session, session.client.pause(session.args.id))
+
+
+def resume(session: Session) -> int:
+    """`counterfoil resume`."""
+    return _acknowledge(session, session.client.resume(session.args.id))
 
 
 def retry(session: Session) -> int:

@@ -10,6 +10,7 @@ from gateway.routers import (
     health,
     jobs,
     keys,
+    mailings,
     schedules,
     services,
     submit,
@@ -23,7 +24,7 @@ from shared.contracts.registry import contracts
 def every_router() -> tuple[APIRouter, ...]:
     """All routers; the submit routes are made from the contracts that there are."""
     submits = submit.routers(list(contracts().values()))
-    rest = (jobs, events, artifacts, uploads, schedules, dead_letters, suppressions, unsubscribe, services, keys, health)
+    rest = (jobs, events, artifacts, uploads, schedules, dead_letters, mailings, suppressions, unsubscribe, services, keys, health)
     return (submits, *(module.router for module in rest))
 
 

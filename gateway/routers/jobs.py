@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from gateway import jobs, views
 from gateway.access import Operator, Reader, Submitter
+from gateway.keys import Principal
 from gateway.ledgers import missing
 from gateway.openapi import header
 from gateway.problems import Problem, invalid
@@ -16,7 +17,8 @@ from gateway.redrives import redrive
 from gateway.routers.shapes import ERRORS, PROBLEM, JobPage, JobShape, TraceShape
 from gateway.state import state_of
 from shared.contracts.states import State
-from shared.ledger import calls
+from shared.ledger import calls, precedence, retention
+from shared.ledger.calls import Answer, Call
 from shared.storage import job_folder
 from shared.telemetry import trace_id_of
 from shared.traces import read_trace
@@ -80,6 +82,29 @@ async def cancel(request: Request, job_id: str, who: Submitter) -> JSONResponse:
     return JSONResponse(views.job(record), status_code=202)
 
 
+@router.post("/{job_id}/pause", status_code=202, summary="Pause a job", response_model=None, responses=TAKEN)
+async def pause(request: Request, job_id: str, who: Submitter) -> JSONResponse:
+    """Nothing of it begins until it is resumed, its children included; a mailing stops within about a second. 409 once it is done."""
+    return await _halt(request, job_id, who, precedence.pause(job_id, who.tenant), "there is nothing to pause")
+
+
+@router.post("/{job_id}/resume", status_code=202, summary="Resume a job", response_model=None, responses=TAKEN)
+async def resume(request: Request, job_id: str, who: Submitter) -> JSONResponse:
+    """It goes on where it was; harmless where it was not paused. 409 once it is done."""
+    return await _halt(request, job_id, who, precedence.resume(job_id, who.tenant), "there is nothing to resume")
+
+
+async def _halt(request: Request, job_id: str, who: Principal, call: Call[Answer], otherwise: str) -> JSONResponse:
+    ledgers = state_of(request).ledgers
+    answer = await ledgers.of(job_id).ledger.run(call)
+    if answer.word == "unknown":
+        raise missing(job_id)
+    if answer.word == "done":
+        raise Problem("conflict", f"the job is {answer.detail} already; {otherwise}")
+    _, record = await jobs.find(ledgers, job_id, who)
+    return JSONResponse(views.job(record), status_code=202)
+
+
 @router.post("/{job_id}/retry", status_code=202, summary="Retry a job", response_model=None, responses=TAKEN)
 async def retry(request: Request, job_id: str, who: Submitter) -> JSONResponse:
     """A failed, canceled or expired job gets a new epoch, with the request it had."""
@@ -91,7 +116,7 @@ async def retry(request: Request, job_id: str, who: Submitter) -> JSONResponse:
 async def delete(request: Request, job_id: str, who: Operator) -> Response:
     """Forget a done job: record, events, children, artifacts."""
     desk, record = await jobs.find(state_of(request).ledgers, job_id, who)
-    answer = await desk.ledger.run(calls.delete(job_id, who.tenant))
+    answer = await desk.ledger.run(retention.delete(job_id, who.tenant))
     if answer.word == "conflict":
         raise Problem("conflict", f"the job is {answer.detail}; cancel it first, or wait until it is done")
     await asyncio.to_thread(desk.storage.delete_prefix, job_folder(record.id))

@@ -102,6 +102,7 @@ class JobShape(BaseModel):
     artifacts: list[ArtifactShape]
     children: ChildrenShape
     labels: dict[str, str]
+    paused: bool
     trace_id: str | None
     links: dict[str, str]
 

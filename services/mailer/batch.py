@@ -72,10 +72,10 @@ class Batch:
         return Rates(self.settings, mailing=self.command.mailing, tenant=self.job.tenant, per_second=self.command.rate_per_second)
 
     def _watch(self, pace: Pace) -> None:
-        """Stop where the job is to stop, and make room for a password reset behind a newsletter; the journal knows who is done."""
+        """Stop where the job is to stop or is paused, make room for a password reset behind a newsletter; the journal knows who is done."""
         self.job.checkpoint()
         if self.job.outranked():
-            raise JobPostponed("an urgent mailing goes first", seconds=0.0)
+            raise JobPostponed("it is paused, or an urgent mailing goes first", seconds=0.0)
         if pace.holds_back and self.job.awaited():
             raise JobPostponed("others go while this mailing waits for its rates", seconds=BREATH)
 

@@ -2,7 +2,7 @@
 
 A batch that failed left no part behind. Its recipients are read again from the mailing's own rows (the plan is
 deterministic), and the batch's ack journal in the ledger says whom the relay had taken before it failed; all others are `failed` with the
-batch's reason. So nobody is ever missing from the file.
+batch's reason, or `canceled` where the mailing was. So nobody is ever missing from the file.
 """
 
 import time
@@ -19,6 +19,7 @@ from services.mailer.planning import REJECTED, RejectedFile, batch_of, rows
 from services.mailer.rows import Rejected, Row
 from shared.contracts.base import Blob
 from shared.contracts.mailer import BatchResult, MailingResult, SendMailing
+from shared.contracts.states import State
 from shared.errors import PermanentError
 from shared.job import ChildResult, Job
 from shared.mailboxes import normalise
@@ -40,7 +41,7 @@ def conclude(command: SendMailing, job: Job, children: Sequence[ChildResult]) ->
     counts = out.counts
     seconds = max(time.time() - started, 0.001)
     log.info("mailing_finished", **counts, batches=len(children), failed_batches=len(lost))
-    if command.on_unknown == "ask" and counts["unknown"]:
+    if command.on_unknown == "ask" and counts["unknown"] and not job.canceled:
         raise PermanentError(
             f"{counts['unknown']} recipients may or may not have the mail ({fates.TABLE} names them); "
             "retry the mailing with on_unknown skip or resend",
@@ -113,6 +114,8 @@ def _write_down(row: Row, entry: Entry | None, child: ChildResult, message_id: s
     if entry is not None and entry.fate is not None:
         reply = entry.reply or LOST_ANSWER
         out.add(email=email, state=entry.fate, reply=reply, message_id=message_id, at=entry.at, resent=entry.resent)
+    elif child.state is State.CANCELED:
+        out.add(email=email, state="canceled", reply="not sent: the mailing was cancelled", message_id=message_id, at=time.time())
     else:
         out.add(email=email, state="failed", reply=f"not sent: {_reason(child)}", message_id=message_id, at=time.time())
 

@@ -19,8 +19,8 @@ NAMES: Mapping[str, str] = {"recipients.csv": "text/csv", "recipients.jsonl": "a
 TABLE, LINES = NAMES
 
 LINE = "{" + ",".join(f'"{column}":%s' for column in COLUMNS) + "}\n"
-State = Literal["sent", "failed", "unknown", "suppressed", "rendered"]
-STATES: tuple[State, ...] = ("sent", "failed", "unknown", "suppressed", "rendered")
+State = Literal["sent", "failed", "unknown", "suppressed", "canceled", "rendered"]
+STATES: tuple[State, ...] = ("sent", "failed", "unknown", "suppressed", "canceled", "rendered")
 
 
 @lru_cache(maxsize=16)

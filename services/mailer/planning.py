@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 
 import structlog
 
+from services.mailer.again import digest, listed
 from services.mailer.content import from_command
 from services.mailer.policy import LONGEST_PACED
 from services.mailer.preflight import Fields
-from services.mailer.rows import Rejected, Row, from_file, from_list
+from services.mailer.rows import Rejected, Row
 from services.mailer.settings import MailerSettings
 from shared.contracts.base import Blob
 from shared.contracts.mailer import MailingResult, SendBatch, SendMailing
@@ -33,11 +33,7 @@ LOOK_EVERY = 1_000
 
 def rows(command: SendMailing, job: Job) -> Iterator[Row | Rejected]:
     """All rows in order; an address that came before is rejected as a duplicate. The same command gives the same rows."""
-    if isinstance(command.recipients, str):
-        with job.open(job.input(command.recipients)) as path:
-            yield from _distinct(from_file(path), job.workdir / "seen.sqlite")
-    else:
-        yield from _distinct(from_list(command.recipients), job.workdir / "seen.sqlite")
+    yield from _distinct(listed(command.recipients, job), job.workdir / "seen.sqlite")
 
 
 def _distinct(source: Iterator[Row | Rejected], path: Path) -> Iterator[Row | Rejected]:
@@ -50,8 +46,8 @@ def _distinct(source: Iterator[Row | Rejected], path: Path) -> Iterator[Row | Re
         seen.execute("BEGIN")
         for row in source:
             if isinstance(row, Row):
-                digest = blake2b(row.address.encode(), digest_size=16).digest()
-                if seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,)).rowcount == 0:
+                seen_as = digest(row.address)
+                if seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (seen_as,)).rowcount == 0:
                     yield Rejected(row.row, row.recipient.email, "duplicate")
                     continue
             yield row
@@ -188,6 +184,7 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
             for number, (recipients, count) in enumerate(plan.batches)
         ],
         on_failure="count",
+        settles=True,
     )
 
 

@@ -54,6 +54,18 @@ class Recipient(Result):
     vars: dict[str, Any] = {}
 
 
+Who = Literal["failed", "missed", "unknown"]
+"""Of a mailing that is over: `failed`, who was refused; `missed`, everybody who has not got it for sure: also who was still to come when it
+was cancelled, and all of a dry run; `unknown`, of whom nobody knows, so that they may get it twice."""
+
+
+class RecipientsOf(Result):
+    """The recipients of an earlier mailing, one that is done, of whom `who` is true; with the values that they had in it."""
+
+    mailing: Annotated[str, StringConstraints(pattern=r"^mailer_[0-9A-HJKMNP-TV-Z]{26}$")]
+    who: Who
+
+
 class Attachment(Result):
     """A finished upload to attach to every mail, under `name`; with a `cid`, an image that the HTML shows by `<img src="cid:…">`."""
 
@@ -74,6 +86,8 @@ class MailingResult(Result):
     """Of the sent: sent again after an attempt whose answer was lost, so that they may have two."""
     suppressed: int = 0
     """On the tenant's suppression list: not mailed."""
+    canceled: int = 0
+    """Not mailed, because the mailing was cancelled before their turn came."""
     rendered: int = 0
     """In a dry run: rendered without an error, sent to nobody."""
     rejected_rows: int = 0
@@ -107,7 +121,7 @@ class SendMailing(Command):
     inline_css: bool = False
     """Write the HTML's CSS into `style` attributes, once; refused where that would change anything else."""
     text: Annotated[str, StringConstraints(max_length=2_000_000)] | None = None
-    recipients: Annotated[list[Recipient], Field(min_length=1, max_length=100_000)] | UploadId
+    recipients: Annotated[list[Recipient], Field(min_length=1, max_length=100_000)] | UploadId | RecipientsOf
     reply_to: Address | None = None
     headers: Annotated[dict[HeaderName, OneLine], Field(max_length=32)] = {}
     attachments: Annotated[list[Attachment], Field(max_length=10)] = []
@@ -154,6 +168,7 @@ class BatchResult(Result):
     unknown: int = 0
     resent: int = 0
     suppressed: int = 0
+    canceled: int = 0
     rendered: int = 0
     planned_at: float = 0.0
     rejected_rows: int = 0

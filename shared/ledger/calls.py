@@ -212,9 +212,11 @@ def spawn(parent: str, token: int, children: Iterable[tuple[int, Sequence[Arg]]]
     return Call("spawn", tuple(args), held_state)
 
 
-def suspend(parent: str, token: int, *, total: int, weight: float, on_failure: ChildPolicy, artifacts: str = "[]") -> Call[State]:
-    """All children are made; sleep until they are done. Raises StaleTokenError."""
-    return Call("suspend", (parent, token, total, weight, on_failure, artifacts), held_state)
+def suspend(
+    parent: str, token: int, *, total: int, weight: float, on_failure: ChildPolicy, artifacts: str = "[]", settles: bool = False
+) -> Call[State]:
+    """All children are made; sleep until they are done (`settles`: see `shared.job.FanOut`). Raises StaleTokenError."""
+    return Call("suspend", (parent, token, total, weight, on_failure, artifacts, "1" if settles else ""), held_state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +290,6 @@ def children(parent: str, *, start: int, most: int = 200) -> Call[list[tuple[int
 def jobs(tenant: str, *, state: str = "", cursor: str = "", most: int = 50) -> Call[list[JobRecord]]:
     """A tenant's jobs, newest first."""
     return Call("jobs", (tenant, state, cursor, most), lambda reply: [job for r in reply if (job := JobRecord.parse(r[0], r[1]))])
-
-
-def delete(job_id: str, tenant: str) -> Call[Answer]:
-    """Forget a done job. Answers: ok, conflict (state), unknown."""
-    return Call("delete", (job_id, tenant), _answer)
 
 
 def stats(queues: Sequence[str]) -> Call[dict[str, Any]]:

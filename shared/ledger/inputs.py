@@ -94,18 +94,25 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The user asks for a cancel."""
+    """The user asks for a cancel; of a parent that settles up, `ended` children end with it at once."""
+
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """The handler fanned out: `total` children exist, `ok` and `bad` of them are done already."""
+    """The handler fanned out: `total` children exist, `ok` and `bad` of them are done already.
+
+    `settles`: it runs once more after a cancel; of one that was cancelled meanwhile, `ended` children end with it at once.
+    """
 
     token: int
     total: int
     on_failure: ChildPolicy
     ok: int = 0
     bad: int = 0
+    settles: bool = False
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)

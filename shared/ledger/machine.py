@@ -43,7 +43,10 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What decisions are made of. `lease` is the lease's end or None; `wait` is '', 'waiting' or 'woken' (a parent's)."""
+    """What decisions are made of. `lease` is the lease's end or None; `wait` is '', 'waiting' or 'woken' (a parent's).
+
+    `settle`: a parent that runs once more after a cancel ('asked'), from its children's end on ('due').
+    """
 
     state: State = State.QUEUED
     epoch: int = 1
@@ -61,6 +64,12 @@ class Job:
     ok: int = 0
     bad: int = 0
     on_failure: ChildPolicy = "fail"
+    settle: str = ""
+
+    @property
+    def told(self) -> State:
+        """The state as its worker is told it."""
+        return State.RUNNING if self.state is State.CANCELING and self.settle == "due" else self.state
 
 
 Step = tuple[Job, list[Effect]]
@@ -73,7 +82,7 @@ def accepted(now: int, *, run_at: int | None = None, expires_at: int | None = No
 
 
 def _end(job: Job, state: State, event: E) -> Step:
-    return replace(job, state=state, lease=None, wait="", run_at=None), [Emit(event)]
+    return replace(job, state=state, lease=None, wait="", run_at=None, settle=""), [Emit(event)]
 
 
 def _bury(job: Job, reason: str) -> Step:
@@ -92,14 +101,20 @@ def _held(job: Job, token: int) -> None:
 
 def _crash(job: Job, budget: int, reason: str) -> Step:
     job = replace(job, crashes=job.crashes + 1)
+    if job.state is State.CANCELING and job.settle == "due" and job.crashes < budget:
+        return _wake(job)
     if job.state is State.CANCELING:
         return _end(job, State.CANCELED, E.CANCELED)
     return _bury(job, reason) if job.crashes >= budget else _queue(job, Emit(E.RESCUED))
 
 
+def _wake(job: Job) -> Step:
+    return replace(job, lease=None, wait="woken"), [Ring()]
+
+
 def _wake_if_settled(job: Job) -> Step:
     if job.wait == "waiting" and (job.ok + job.bad >= job.total or (job.bad > 0 and job.on_failure == "fail")):
-        return replace(job, wait="woken"), [Ring()]
+        return _wake(job)
     return job, []
 
 
@@ -108,14 +123,16 @@ def _is_late(job: Job, now: int) -> bool:
 
 
 def _claim(job: Job, claim: Claim, now: int) -> Step:
-    resumed = job.state is State.RUNNING and job.wait == "woken"
+    resumed = job.state in {State.RUNNING, State.CANCELING} and job.wait == "woken"
     if job.state is not State.QUEUED and not resumed:
         raise Refused("taken")
     if not resumed and job.run_at is not None and job.run_at > now:
         raise Refused("early")
     if _is_late(job, now):
         return _end(job, State.EXPIRED, E.EXPIRED)
-    held = replace(job, state=State.RUNNING, token=job.token + 1, lease=now + claim.lease_ms, wait="", started=True)
+    state = State.CANCELING if job.state is State.CANCELING else State.RUNNING
+    settle = "due" if resumed and job.settle else job.settle
+    held = replace(job, state=state, token=job.token + 1, lease=now + claim.lease_ms, wait="", started=True, settle=settle)
     return (held, []) if resumed else (replace(held, attempt=job.attempt + 1), [Emit(E.STARTED)])
 
 
@@ -126,6 +143,8 @@ def _renew(job: Job, renewal: Renew, now: int) -> Step:
 
 def _succeed(job: Job, success: Succeed, _now: int) -> Step:
     _held(job, success.token)
+    if job.state is State.CANCELING and job.settle == "due":
+        return _end(job, State.CANCELED, E.CANCELED)
     return _end(job, State.SUCCEEDED, E.SUCCEEDED)
 
 
@@ -148,6 +167,8 @@ def _lose(job: Job, loss: Lose, _now: int) -> Step:
 
 def _release(job: Job, given_back: Release, _now: int) -> Step:
     _held(job, given_back.token)
+    if job.state is State.CANCELING and job.settle == "due":
+        return _wake(job)
     if job.state is State.CANCELING:
         return _end(job, State.CANCELED, E.CANCELED)
     return _queue(replace(job, attempt=job.attempt - 1), Emit(E.RESCUED))
@@ -166,21 +187,26 @@ def _stopped(job: Job, stop: Stopped, _now: int) -> Step:
     return _end(job, State.CANCELED, E.CANCELED)
 
 
-def _cancel(job: Job, _input: Cancel, _now: int) -> Step:
+def _cancel(job: Job, cancel: Cancel, _now: int) -> Step:
     if job.state in TERMINAL:
         raise Refused("done")
     if job.state is State.CANCELING:
         return job, []
     if job.lease is not None:
         return replace(job, state=State.CANCELING), [Emit(E.CANCELING)]
+    if job.settle and job.wait:
+        settled, rung = _wake_if_settled(replace(job, state=State.CANCELING, bad=job.bad + cancel.ended))
+        return settled, [Emit(E.CANCELING), *rung]
     return _end(job, State.CANCELED, E.CANCELED)
 
 
 def _suspend(job: Job, fan: Suspend, _now: int) -> Step:
     _held(job, fan.token)
-    job = replace(job, lease=None, total=fan.total, ok=fan.ok, bad=fan.bad, on_failure=fan.on_failure)
-    if job.state is State.CANCELING:
-        return _end(job, State.CANCELED, E.CANCELED)
+    if job.state is State.CANCELING and not fan.settles:
+        return _end(replace(job, total=fan.total, ok=fan.ok, bad=fan.bad, on_failure=fan.on_failure), State.CANCELED, E.CANCELED)
+    bad = fan.bad + (fan.ended if job.state is State.CANCELING else 0)
+    settle = "asked" if fan.settles else ""
+    job = replace(job, lease=None, total=fan.total, ok=fan.ok, bad=bad, on_failure=fan.on_failure, settle=settle)
     return _wake_if_settled(replace(job, wait="waiting"))
 
 
@@ -203,7 +229,9 @@ def _tick(job: Job, tick: Tick, now: int) -> Step:
 def _redrive(job: Job, _input: Redrive, _now: int) -> Step:
     if job.state not in {State.FAILED, State.CANCELED, State.EXPIRED}:
         raise Refused("conflict")
-    fresh = replace(job, epoch=job.epoch + 1, attempt=0, errors=0, crashes=0, started=False, expires_at=None, total=0, ok=0, bad=0)
+    fresh = replace(
+        job, epoch=job.epoch + 1, attempt=0, errors=0, crashes=0, started=False, expires_at=None, total=0, ok=0, bad=0, settle=""
+    )
     queued, rung = _queue(fresh)
     return queued, [Emit(E.REDRIVEN), *rung]
 

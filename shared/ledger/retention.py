@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.ledger.calls import Arg, Call
+from shared.ledger.calls import Answer, Arg, Call
 from shared.ledger.record import pairs
 from shared.settings import ServiceSettings
 
@@ -81,3 +81,8 @@ def known(job_ids: Sequence[str]) -> Call[list[bool]]:
 def used(upload_ids: Sequence[str]) -> Call[list[int]]:
     """Of each upload: how many jobs of this service name it."""
     return Call("used", tuple(upload_ids), lambda reply: [int(n) for n in reply])
+
+
+def delete(job_id: str, tenant: str) -> Call[Answer]:
+    """Forget a done job. Answers: ok, conflict (state), unknown."""
+    return Call("delete", (job_id, tenant), lambda reply: Answer(*reply))

@@ -38,7 +38,16 @@ def spawn(runtime: Runtime, record: JobRecord, fan_out: FanOut, artifacts: str) 
         if chunk:
             patiently(runtime, calls.spawn(record.id, record.token, chunk))
         patiently(
-            runtime, calls.suspend(record.id, record.token, total=total, weight=weight, on_failure=fan_out.on_failure, artifacts=artifacts)
+            runtime,
+            calls.suspend(
+                record.id,
+                record.token,
+                total=total,
+                weight=weight,
+                on_failure=fan_out.on_failure,
+                artifacts=artifacts,
+                settles=fan_out.settles,
+            ),
         )
     log.info("children_spawned", children=total)
 

@@ -13,7 +13,7 @@ from shared.bus import more_urgent, priority_of, queue_names
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
-from shared.job import Caretaker, ChildResult, Effects, Once, Register, Throttles
+from shared.job import Caretaker, ChildResult, Effects, Once, Past, Register, Throttles
 from shared.ledger import calls, effects, precedence, secrets, showing
 from shared.ledger.ids import SYSTEM_TENANT
 from shared.ledger.record import JobRecord
@@ -48,7 +48,8 @@ class JobHandle:
         self.artifacts: list[Artifact] = list(record.artifacts)  # of a parent, what it published before it fanned out
         self._runtime = runtime
         self._record = record
-        self._state = record.state
+        self.canceled = record.state is State.CANCELING
+        self._state = State.RUNNING if self.canceled else record.state  # it is let be until it has settled up
         self._step = ""
         self._body: dict[str, Any] = {"fraction": 0.0, "step": str(record.state), "detail": "", "eta_seconds": None}
         self._above = more_urgent(record.text("queue"))
@@ -89,9 +90,9 @@ class JobHandle:
             raise JobCanceled
 
     def outranked(self) -> bool:
-        """Does a more urgent job wait? Looks at the ledger once in a while; one that does not answer says no."""
+        """Does a more urgent job wait, or is this one paused? Looks at the ledger once in a while; one that does not answer says no."""
         now = time.monotonic()
-        if not self._above or now - self._ranked < RANK_EVERY:
+        if now - self._ranked < RANK_EVERY:
             return False
         self._ranked = now
         return self._waits_in(self._above)
@@ -106,7 +107,7 @@ class JobHandle:
 
     def _waits_in(self, queues: Sequence[str]) -> bool:
         try:
-            return self._runtime.ledger.run(precedence.outranked(queues))
+            return self._runtime.ledger.run(precedence.outranked(self.id, queues))
         except UnavailableError as error:
             log.warning("precedence_not_looked_for", detail=str(error))
             return False
@@ -177,6 +178,15 @@ class JobHandle:
         """A side effect that no later run repeats once it is done (see `shared.job.Job.once`)."""
         fresh = self._runtime.service.policy.lease / 3  # renewed twice a second: at the moment of asking, nearly all of it was left
         return journal.once(lambda call: patiently(self._runtime, call), self.id, self._record.token, key, fresh=fresh)
+
+    def past(self, job_id: str) -> Past | None:
+        """An earlier job of this service and tenant, once it is done."""
+        found = patiently(self._runtime, calls.read(job_id))
+        if found is None or found.tenant != self.tenant or not found.done:
+            return None
+        blob = found.json("request_blob")
+        request = self._runtime.storage.read(blob["key"]) if blob else found.text("request").encode()
+        return Past(found.id, found.kind, found.state, request, found.artifacts, found.inputs)
 
     def secret(self, name: str) -> bytes:
         """A secret of the service."""

@@ -147,10 +147,15 @@ def test_a_parent_reads_the_journal_of_a_child_that_failed(ledger: Ledger) -> No
 def test_only_those_above_whose_turn_would_come_outrank(ledger: Ledger) -> None:
     """One that waits in a more urgent queue does, until it is claimed; an equal never."""
     ledger.redis.flushdb()
-    before = ledger.run(outranked(["mailer.high"]))
+    before = ledger.run(outranked("mailer_x", ["mailer.high"]))
     job_id = ids.new("mailer")
     ledger.run(calls.accept(NewJob(job_id, "mailer.mailing.v1", "t", "mailer.high", "{}", bell="@TAG@")))
-    waiting = ledger.run(outranked(["mailer.high"]))
+    waiting = ledger.run(outranked("mailer_x", ["mailer.high"]))
     claimed(ledger, job_id)
 
-    assert (before, waiting, ledger.run(outranked(["mailer.high"])), ledger.run(outranked([]))) == (False, True, False, False)
+    assert (before, waiting, ledger.run(outranked("mailer_x", ["mailer.high"])), ledger.run(outranked("mailer_x", []))) == (
+        False,
+        True,
+        False,
+        False,
+    )

@@ -92,7 +92,7 @@ class LedgerHistories(RuleBasedStateMachine):
         except machine.Refused:
             assert [] == held
             return
-        assert [calls.Held(self.id, self.job.token, 7, self.job.state)] == held
+        assert [calls.Held(self.id, self.job.token, 7, self.job.told)] == held
 
     @rule(back=TOKENS)
     def succeed(self, back: int) -> None:
@@ -140,11 +140,12 @@ class LedgerHistories(RuleBasedStateMachine):
 
     @rule()
     def cancel(self) -> None:
-        """The user cancels."""
-        self._both(inputs.Cancel(), calls.cancel(self.id, "t"))
+        """The user cancels; a parent that settles up takes its children with it at once, for none of them runs here."""
+        open_ = self.job.total - self.job.ok - self.job.bad if self.job.wait == "waiting" else 0
+        self._both(inputs.Cancel(open_), calls.cancel(self.id, "t"))
 
-    @rule(total=st.integers(0, 3), policy=st.sampled_from(["fail", "count"]))
-    def fan_out(self, total: int, policy: ChildPolicy) -> None:
+    @rule(total=st.integers(0, 3), policy=st.sampled_from(["fail", "count"]), settles=st.booleans())
+    def fan_out(self, total: int, policy: ChildPolicy, *, settles: bool) -> None:
         """The handler fans out; children of an earlier try count as they are."""
         if self.job.lease is None:
             return
@@ -158,7 +159,8 @@ class LedgerHistories(RuleBasedStateMachine):
         ok = sum(state is State.SUCCEEDED for state in states)
         bad = sum(state in TERMINAL for state in states) - ok
         self._both(
-            inputs.Suspend(token, total, policy, ok, bad), calls.suspend(self.id, token, total=total, weight=total, on_failure=policy)
+            inputs.Suspend(token, total, policy, ok, bad, settles, total - ok - bad),
+            calls.suspend(self.id, token, total=total, weight=total, on_failure=policy, settles=settles),
         )
 
     @rule(index=st.integers(0, 2), ok=st.booleans())
@@ -198,6 +200,30 @@ class LedgerHistories(RuleBasedStateMachine):
         self.now += 3_001
         self.reconcile()
 
+    @rule(
+        total=st.integers(0, 3), done=st.integers(0, 2), early=st.booleans(), end=st.sampled_from(["succeed", "lose", "release", "silence"])
+    )
+    def settle_up(self, total: int, done: int, end: str, *, early: bool) -> None:
+        """A parent that settles up is cancelled, before or after it fell asleep, and runs once more: likewise."""
+        self.claim()
+        if early:
+            self.cancel()
+        self.fan_out(total, "count", settles=True)
+        for index in range(done):
+            self.end_child(index, ok=True)
+        self.cancel()
+        self.claim()
+        match end:
+            case "succeed":
+                self.succeed(back=0)
+            case "lose":
+                self.lose(back=0)
+            case "release":
+                self.release(back=0)
+            case _:
+                self.now += LEASE + 1
+                self.reconcile()
+
     @rule()
     def redrive(self) -> None:
         """The user redrives."""
@@ -215,7 +241,7 @@ class LedgerHistories(RuleBasedStateMachine):
         seen = machine.Job(
             State(r.state), r.number("epoch"), r.number("attempt"), r.number("errors"), r.number("crashes"), r.token,
             r.time("lease"), r.time("run_at"), r.time("expires"), r.time("max"), r.time("started") is not None,
-            r.text("wait"), self.job.total, self.job.ok, self.job.bad, self.job.on_failure,
+            r.text("wait"), self.job.total, self.job.ok, self.job.bad, self.job.on_failure, r.text("settle"),
         )  # fmt: skip
         assert self.job == seen
         page = self.ledger.run(calls.events(self.id))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from shared.errors import StaleTokenError
-from shared.ledger import calls, effects, ids
+from shared.ledger import calls, effects, ids, retention
 from shared.ledger.calls import Answer, Call, NewJob
 from shared.ledger.record import JobRecord
 from shared.ledger.store import Ledger
@@ -109,7 +109,7 @@ class Journals(RuleBasedStateMachine):
             self.ledger.run(calls.cancel(self.id, "t"))
             if self.held:
                 self.ledger.run(calls.canceled(self.id, self.token))
-            assert Answer("ok") == self.ledger.run(calls.delete(self.id, "t"))
+            assert Answer("ok") == self.ledger.run(retention.delete(self.id, "t"))
             assert not self.ledger.redis.exists(journal)
 
 

@@ -32,6 +32,7 @@ class AvatarJob(NoEffects):
     attempt: int = 1
     epoch: int = 1
     waited: float = 0.0
+    canceled: bool = False
     labels: dict[str, str] = field(default_factory=dict)
 
     def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:

@@ -7,7 +7,7 @@ from socket import socketpair
 from typing import Any, Generic, TypeVar
 
 from shared.contracts.options import Priority
-from shared.job import Caretaker, ChildResult, Grant, Note, Once, Rate, Register
+from shared.job import Caretaker, ChildResult, Grant, Note, Once, Past, Rate, Register
 
 T = TypeVar("T")
 
@@ -142,6 +142,11 @@ class NoEffects:
     def throttles(self) -> FakeThrottles:
         """Of its own."""
         return FakeThrottles()
+
+    def past(self, job_id: str) -> Past | None:
+        """There was none before."""
+        del job_id
+        return None
 
     def effects(self) -> FakeEffects:
         """An empty journal."""

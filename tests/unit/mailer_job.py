@@ -17,7 +17,7 @@ from shared.contracts.mailer import MailingResult, SendMailing
 from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobError
-from shared.job import Caretaker, ChildResult, Effects, FanOut, Once, Throttles
+from shared.job import Caretaker, ChildResult, Effects, FanOut, Once, Past, Throttles
 from tests.unit.job_effects import FakeEffects, FakeRegister, FakeThrottles
 
 MAILING = "mailer_01JD00000000000000000000AA"
@@ -54,6 +54,7 @@ class FakeJob:
     epoch: int = 1
     priority: Priority = "normal"
     waited: float = 0.0
+    canceled: bool = False
     journal: Effects | None = None
     """None: one in memory that outlives the attempt, as the ledger's does."""
     shared: Throttles | None = None
@@ -61,6 +62,7 @@ class FakeJob:
     labels: dict[str, str] = field(default_factory=dict)
     uploads: dict[str, Path] = field(default_factory=dict)
     ended: Sequence[ChildResult] | None = None
+    earlier: Mapping[str, Past] = field(default_factory=dict)
     artifacts: list[Artifact] = field(default_factory=list)
     fractions: list[float] = field(default_factory=list)
     is_outranked: Callable[[], bool] = lambda: False
@@ -145,6 +147,10 @@ class FakeJob:
     def effects_of(self, child: ChildResult) -> Mapping[str, Once]:
         """What the child noted."""
         return _journal(self.root, child.id).known()
+
+    def past(self, job_id: str) -> Past | None:
+        """What the test put there."""
+        return self.earlier.get(job_id)
 
     def secret(self, name: str) -> bytes:
         """The same one for everybody."""

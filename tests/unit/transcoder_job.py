@@ -29,6 +29,7 @@ class FakeJob(NoEffects):
     attempt: int = 1
     epoch: int = 1
     labels: dict[str, str] = field(default_factory=dict)
+    canceled: bool = False
     told: list[tuple[float, str, str, float | None]] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     ended: Sequence[ChildResult] | None = None

@@ -13,7 +13,7 @@ local RINGS_HERE = ARGV[2] == '1'
 local TERMINAL = {succeeded = true, failed = true, canceled = true, expired = true}
 local FIELDS = {'state', 'epoch', 'attempt', 'errors', 'crashes', 'token', 'tenant', 'queue', 'run_at', 'expires', 'max', 'parent', 'index',
   'weight', 'frac', 'wait', 'sealed', 'total', 'ok', 'bad', 'onfail', 'worker', 'pid', 'lease', 'started', 'nonce', 'last', 'unique',
-  'attempt_started', 'pinged', 'shown', 'wsum', 'told', 'created', 'fanned', 'base', 'cap'}
+  'attempt_started', 'pinged', 'shown', 'wsum', 'told', 'created', 'fanned', 'base', 'cap', 'settle'}
 local NUMBERS = {epoch = true, attempt = true, errors = true, crashes = true, token = true, run_at = true, expires = true, weight = true,
   frac = true, total = true, ok = true, bad = true, lease = true, started = true, attempt_started = true, pinged = true, shown = true, wsum = true, told = true, created = true,
   fanned = true, base = true, cap = true}

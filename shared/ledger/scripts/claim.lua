@@ -1,3 +1,4 @@
+-- with pausing
 -- L4: compare-and-set to running, with a new fencing token and a lease.
 -- ARGV: id, worker, pid, lease ms, nonce, queue, cap of the service's running jobs (0 none), cap of a tenant's (0 none)
 -- A doorbell says that there is work in `queue`, not whose turn it is: the job is the oldest of the tenant that is next. Only where
@@ -26,6 +27,8 @@ local function next_in_turn()
     local found = candidate and load(candidate)
     if found and tenant_is_full(found) then
       park(tenant, queue)
+    elseif found and stands_aside(found) then
+      count('paused_aside')
     elseif found and (found.state == 'queued' or found.wait == 'woken') then
       redis.call('HSET', P .. 'turns', queue, int(at))
       redis.call('ZADD', P .. 'turn:' .. queue, int(at + 1), tenant)
@@ -76,8 +79,9 @@ if goes_on and not next_id then return {'none'} end
 if goes_on and RINGS_HERE then redis.call('RPOP', queue) end
 if next_id then id = next_id else r = load(id) end
 if not r then count('unknown_dropped'); return {'unknown'} end
+if not next_id and stands_aside(r) then return {'paused', r.state} end
 if not next_id and (r.state == 'queued' or r.wait == 'woken') and tenant_is_full(r) then count('capped'); return {'capped', r.state} end
-local resumed = r.state == 'running' and r.wait == 'woken'
+local resumed = (r.state == 'running' or r.state == 'canceling') and r.wait == 'woken'
 if r.state == 'queued' then
   if r.run_at > NOW then count('early_dropped'); return {'early'} end
   if r.started == 0 and r.expires ~= 0 and r.expires <= NOW then
@@ -93,7 +97,8 @@ local waited = math.max(0, NOW - (tonumber(redis.call('ZSCORE', P .. 'ready:' ..
 unready(r)
 redis.call('ZREM', P .. 'due', id)
 redis.call('ZREM', P .. 'deadlines', id)
-move(r, 'running')
+if r.state ~= 'canceling' then move(r, 'running') end
+if resumed and r.settle ~= '' then set(r, 'settle', 'due') end
 set(r, 'token', r.token + 1, 'worker', worker, 'pid', pid, 'lease', NOW + lease, 'nonce', nonce, 'wait', '', 'last', '',
   'waited', waited, 'attempt', resumed and r.attempt or r.attempt + 1, 'attempt_started', resumed and r.attempt_started or NOW, 'started', r.started == 0 and NOW or r.started)
 if not resumed then

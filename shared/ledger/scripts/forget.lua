@@ -26,7 +26,8 @@ local function forget(r)
   list(r, r.state, false)
   if r.parent == '' then redis.call('ZREM', P .. 'done:' .. r.state, r.id) end
   for _, index in ipairs({'dead', 'due', 'deadlines'}) do redis.call('ZREM', P .. index, r.id) end
-  redis.call('UNLINK', job_key(r.id), P .. 'events:' .. r.id, P .. 'attempts:' .. r.id, P .. 'once:' .. r.id)
+  redis.call('SREM', P .. 'pausing', r.id)
+  redis.call('UNLINK', job_key(r.id), P .. 'paused:' .. r.id, P .. 'events:' .. r.id, P .. 'attempts:' .. r.id, P .. 'once:' .. r.id)
 end
 
 -- Children whose parent is gone, at most `most` of them; how many went. Their list shrinks with them, never read as a whole.

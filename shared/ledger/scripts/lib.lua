@@ -22,14 +22,19 @@ local function holds(r, token)
   return false
 end
 
-local terminate -- forward: ending a parent ends its children, and ending a child may wake its parent
+-- What a worker is told of its job's state. A parent that settles up (its children have ended, see suspend.lua) is let be, cancelled or not.
+local function told_state(r) return r.state == 'canceling' and r.settle == 'due' and 'running' or r.state end
+
+local terminate, end_children -- forward: ending a parent ends its children, and ending a child may wake its parent
 
 local function cancel(r, reason)
   if TERMINAL[r.state] then return 'done' end
   if r.state == 'canceling' then return 'canceling' end
-  if r.lease ~= 0 then
+  local settles = r.lease == 0 and r.settle ~= '' and r.wait ~= ''
+  if r.lease ~= 0 or settles then
     move(r, 'canceling')
     emit(r, 'canceling', cjson.encode({reason = reason}))
+    if settles then end_children(r, 'the parent job was cancelled') end -- the last one wakes it, to settle up
     return 'canceling'
   end
   terminate(r, 'canceled', cjson.encode({reason = reason}))
@@ -53,7 +58,7 @@ local function child_ended(r, state)
   end
 end
 
-local function end_children(r, reason)
+end_children = function(r, reason)
   local kids = redis.call('HGETALL', P .. 'kids:' .. r.id) -- index, state, …: those that ended are not looked at again
   for i = 1, #kids, 2 do
     local child = not TERMINAL[kids[i + 1]] and load(r.id .. '.' .. kids[i])
@@ -72,7 +77,7 @@ terminate = function(r, state, data)
   move(r, state)
   alive(r, -1)
   set(r, 'finished', NOW, 'wait', '', 'run_at', '')
-  redis.call('HDEL', job_key(r.id), 'bell', 'nonce', 'attempt_started', 'waited', 'pinged', 'told')
+  redis.call('HDEL', job_key(r.id), 'bell', 'nonce', 'attempt_started', 'waited', 'pinged', 'told', 'settle')
   if r.parent == '' then redis.call('HDEL', job_key(r.id), 'frac', 'shown', 'wsum', 'fanned', 'base') end -- a child's count in its parent's progress
   if r.unique ~= '' then
     if redis.call('GET', r.unique) == r.id then redis.call('DEL', r.unique) end
@@ -108,7 +113,12 @@ local function crash(r, budget, why, letter)
   log_attempt(r, 'crashed', why.reason, why)
   set(r, 'crashes', crashes)
   drop_lease(r)
-  if r.state == 'canceling' then terminate(r, 'canceled', '{"reason":"the worker was lost while the job was being cancelled"}')
+  local settling = r.state == 'canceling' and r.settle == 'due' and crashes < tonumber(budget)
+  if settling then
+    set(r, 'wait', 'woken')
+    ring(r, true)
+  elseif r.state == 'canceling' then
+    terminate(r, 'canceled', '{"reason":"the worker was lost while the job was being cancelled"}')
   elseif crashes >= tonumber(budget) then
     dead_letter(r, letter, cjson.encode({type = string.gsub(letter, '_', '-'), title = 'The job took its worker down', retryable = false,
       detail = 'The worker was lost ' .. crashes .. ' times while it ran this job; the last time: ' .. why.reason, crash = why}))

@@ -5,7 +5,8 @@ local SOME_TENANTS, SOME_JOBS = 100, 20
 -- Answers whether there was something to mend.
 local function mend(r, budget)
   local waits = r.state == 'queued' or r.wait == 'woken'
-  if waits and not redis.call('ZSCORE', P .. 'ready:' .. r.queue, r.id) and not redis.call('ZSCORE', P .. 'due', r.id) then
+  local aside = waits and redis.call('SISMEMBER', P .. 'paused:' .. (r.parent ~= '' and r.parent or r.id), r.id) == 1
+  if waits and not aside and not redis.call('ZSCORE', P .. 'ready:' .. r.queue, r.id) and not redis.call('ZSCORE', P .. 'due', r.id) then
     ring(r, true)
   elseif r.state == 'retrying' and not redis.call('ZSCORE', P .. 'due', r.id) then
     redis.call('ZADD', P .. 'due', int(r.run_at), r.id)

@@ -6,4 +6,4 @@ local told = cjson.decode(ARGV[6])
 tell_parent(r, tonumber(ARGV[5]), told.step, ARGV[8], told.detail)
 set(r, 'frac', ARGV[5], 'progress', ARGV[6], 'told', r.token)
 if ARGV[7] == '1' then emit(r, 'progressed', ARGV[6]) end
-return {'ok', r.state}
+return {'ok', told_state(r)}

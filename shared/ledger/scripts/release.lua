@@ -3,7 +3,10 @@ local r = load(ARGV[3])
 if not holds(r, ARGV[4]) then return {'stale'} end
 log_attempt(r, 'released', ARGV[5])
 drop_lease(r)
-if r.state == 'canceling' then
+if r.state == 'canceling' and r.settle == 'due' then
+  set(r, 'wait', 'woken')
+  ring(r, true)
+elseif r.state == 'canceling' then
   terminate(r, 'canceled', '{"reason":"cancelled on request"}')
 else
   set(r, 'attempt', r.attempt - 1)

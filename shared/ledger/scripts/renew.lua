@@ -9,7 +9,7 @@ for _, id in ipairs(redis.call('HKEYS', P .. 'owned:' .. worker)) do
   if r and r.worker == worker and r.lease ~= 0 then
     set(r, 'lease', NOW + lease)
     redis.call('ZADD', P .. 'leases', 'XX', int(NOW + lease), id)
-    held[#held + 1] = {id, int(r.token), r.pid, r.state}
+    held[#held + 1] = {id, int(r.token), r.pid, told_state(r)}
   else
     redis.call('HDEL', P .. 'owned:' .. worker, id)
   end

@@ -3,4 +3,4 @@ local r = load(ARGV[3])
 if not holds(r, ARGV[4]) then return {'stale'} end
 set(r, 'artifacts', ARGV[5])
 emit(r, 'progressed', ARGV[6])
-return {'ok', r.state}
+return {'ok', told_state(r)}

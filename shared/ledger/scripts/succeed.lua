@@ -2,6 +2,12 @@
 local r = load(ARGV[3])
 if r and r.last == 'succeed' .. ARGV[4] then return {'ok', r.state} end -- the same call, sent again after a lost answer
 if not holds(r, ARGV[4]) then return {'stale'} end
+if r.state == 'canceling' and r.settle == 'due' then -- it settled up: what it says stands, and so does the cancel
+  log_attempt(r, 'canceled', nil)
+  set(r, 'result', ARGV[5], 'artifacts', ARGV[6] ~= '[]' and ARGV[6] or '', 'last', 'succeed' .. ARGV[4])
+  terminate(r, 'canceled', '{"reason":"cancelled on request"}')
+  return {'ok', 'canceled'}
+end
 log_attempt(r, 'succeeded', nil)
 tell_parent(r, 1, 'children', ARGV[7])
 set(r, 'result', ARGV[5], 'artifacts', ARGV[6] ~= '[]' and ARGV[6] or '', 'frac', '1', 'last', 'succeed' .. ARGV[4])
