@@ -33,12 +33,12 @@ def conclude(command: SendMailing, job: Job, children: Sequence[ChildResult]) ->
     Raises `PermanentError` where `on_unknown` is `ask` and there is something to ask: the files are there all the same.
     """
     results = [BatchResult.model_validate(child.result) for child in children if child.result is not None]
-    started = min((result.planned_at for result in results if result.planned_at), default=time.time())
     with fates.FateFiles(job.workdir) as out:
         lost = _join(children, job, out)
         rejected = _account_for(lost, command, job, out) if lost else _pass_on_rejected(results[0], job)
     out.publish(job, at_once=command.on_unknown == "ask")
     counts = out.counts
+    started = min([result.planned_at for result in results if result.planned_at] or [out.first])
     seconds = max(time.time() - started, 0.001)
     log.info("mailing_finished", **counts, batches=len(children), failed_batches=len(lost))
     if command.on_unknown == "ask" and counts["unknown"] and not job.canceled:

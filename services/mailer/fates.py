@@ -36,6 +36,8 @@ class FateFiles:
         self._folder = folder
         self.counts: Counter[str] = Counter()
         """By state, and those who may have two (`resent`)."""
+        self.first = float("inf")
+        """When the first of those who were added one by one met their fate (Unix seconds)."""
         self._open = ExitStack()
         self._table = self._open.enter_context((folder / TABLE).open("w", encoding="utf-8", newline=""))
         self._lines = self._open.enter_context((folder / LINES).open("w", encoding="utf-8"))
@@ -46,6 +48,7 @@ class FateFiles:
         """One recipient; `at` in Unix seconds."""
         self.counts[state] += 1
         self.counts["resent"] += resent
+        self.first = min(self.first, at)
         second, part = divmod(at, 1.0)
         row = (email, state, reply, message_id, f"{_second(int(second))}.{int(part * 1000):03}Z")
         self._csv.writerow((*row, "yes" if resent else ""))
