@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from shared.contracts.base import Artifact, Blob, Command
 from shared.contracts.options import Priority
 from shared.contracts.states import State
+from shared.past import Past
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -62,18 +63,6 @@ class ChildResult:
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     artifacts: Sequence[Artifact]
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """An earlier job of the same service and tenant that is done. `request` is its command's JSON, `inputs` its uploads by id."""
-
-    id: str
-    kind: str
-    state: State
-    request: bytes
-    artifacts: Sequence[Artifact]
-    inputs: Mapping[str, Blob]
 
 
 @dataclass(slots=True)

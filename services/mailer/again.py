@@ -16,8 +16,9 @@ from services.mailer.rows import Rejected, Row, from_file, from_list
 from shared.contracts.base import Blob
 from shared.contracts.mailer import Recipient, RecipientsOf, SendMailing, Who
 from shared.errors import PermanentError
-from shared.job import Job, Past
+from shared.job import Job
 from shared.mailboxes import BadAddressError, normalise
+from shared.past import Past
 
 DEEPEST = 32
 """Mailings that may each stand on the one before it."""

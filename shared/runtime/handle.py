@@ -13,10 +13,11 @@ from shared.bus import more_urgent, priority_of, queue_names
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
-from shared.job import Caretaker, ChildResult, Effects, Once, Past, Register, Throttles
+from shared.job import Caretaker, ChildResult, Effects, Once, Register, Throttles
 from shared.ledger import calls, effects, precedence, secrets, showing
 from shared.ledger.ids import SYSTEM_TENANT
 from shared.ledger.record import JobRecord
+from shared.past import Past
 from shared.runtime import guard, journal
 from shared.runtime.caretaker import LedgerCaretaker
 from shared.runtime.lasting import LedgerRegister, LedgerThrottles

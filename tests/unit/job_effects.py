@@ -7,7 +7,8 @@ from socket import socketpair
 from typing import Any, Generic, TypeVar
 
 from shared.contracts.options import Priority
-from shared.job import Caretaker, ChildResult, Grant, Note, Once, Past, Rate, Register
+from shared.job import Caretaker, ChildResult, Grant, Note, Once, Rate, Register
+from shared.past import Past
 
 T = TypeVar("T")
 

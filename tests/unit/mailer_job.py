@@ -17,7 +17,8 @@ from shared.contracts.mailer import MailingResult, SendMailing
 from shared.contracts.options import Priority
 from shared.contracts.states import State
 from shared.errors import JobError
-from shared.job import Caretaker, ChildResult, Effects, FanOut, Once, Past, Throttles
+from shared.job import Caretaker, ChildResult, Effects, FanOut, Once, Throttles
+from shared.past import Past
 from tests.unit.job_effects import FakeEffects, FakeRegister, FakeThrottles
 
 MAILING = "mailer_01JD00000000000000000000AA"

@@ -15,7 +15,8 @@ from services.mailer.settings import MailerSettings
 from shared.contracts.mailer import RecipientsOf, SendMailing, Who
 from shared.contracts.states import State
 from shared.errors import PermanentError
-from shared.job import ChildResult, Note, Past
+from shared.job import ChildResult, Note
+from shared.past import Past
 from tests.unit.mailer_job import MAILING, FakeJob, mailing, run_children
 
 OTHER = MAILING[:-1] + "B"
