@@ -253,6 +253,13 @@ class Job(Protocol):
         `at_once`: it can be fetched from now on, and a `job.progressed` event whose data has it as `artifact` says so.
         """
 
+    def publish_above(self, files: Mapping[str, Path | bytes], media_types: Mapping[str, str], rank: int) -> bool:
+        """Store artifacts and show them, all in one step, as those of the parent that waits for this child: what is done so far.
+
+        An event of the parent tells of the last one. Names that the parent has already stand for the new bytes from then on. False, and
+        nothing is shown, where somebody showed this `rank` (1, 2, …) or a higher one before, or where no parent waits.
+        """
+
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Store bytes that belong to the job but that users do not see (a child's input)."""
 

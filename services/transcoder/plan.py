@@ -65,6 +65,8 @@ class Plan:
     """Whether every part's VMAF is measured."""
     samples: tuple[Part, ...] = ()
     """Pieces of the film to try qualities on; choosing one is left to audition.py."""
+    early: bool = False
+    """Whether the beginning can be played before the end is encoded."""
     tags: dict[str, str] = field(default_factory=dict)
     """What single files say of themselves."""
     sizes: dict[str, int] = field(default_factory=dict)
@@ -157,6 +159,7 @@ def make(
         frames=(film and film.frames) or (_frames(found) if whole else None),
         threads=threads,
         notes=(*notes, *_unmeasured(request, film)),
+        early=request.play_early,
         tags=tags.wanted(request.metadata, found.tags),
         sizes=wishes.sizes(request),
         scored=request.vmaf and bool(film and film.parts),

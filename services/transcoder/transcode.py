@@ -20,6 +20,7 @@ from services.transcoder.audition import audition
 from services.transcoder.binary import Tools, has_filter
 from services.transcoder.conclude import Effort, ask, conclude
 from services.transcoder.draw import draw
+from services.transcoder.early import show_early
 from services.transcoder.encode import Bench, Teller, draw_poster
 from services.transcoder.outputs import POSTER, SOURCE
 from services.transcoder.plan import Plan, make
@@ -147,7 +148,10 @@ def _kept(command: Transcode, job: Job, path: Path, plan: Plan) -> Blob:
 
 
 def _fan_out(plan: Plan, source: Blob, stored: Blob, budget: Budget | None) -> FanOut:
-    """A child for each part, dearest first, so that no long one is left for the end; and one for the sound, before them all."""
+    """A child for each part, and one for the sound before them all.
+
+    The dearest part comes first, so that no long one is left for the end; where the beginning is to be played early, the first one does.
+    """
     assert plan.film is not None  # noqa: S101 - only pictures are cut
     whole, sounding = max(sum(part.bytes for part in plan.film.parts), 1), SOUND_WEIGHT * plan.sounding
 
@@ -155,13 +159,15 @@ def _fan_out(plan: Plan, source: Blob, stored: Blob, budget: Budget | None) -> F
         return Child(EncodeSegment(source=source, plan=stored, part=number, budget=budget), weight)
 
     dearest = sorted(plan.film.parts, key=lambda part: part.bytes / (part.end - part.start), reverse=True)
-    parts = [child(part.number, part.bytes / whole * (1 - JOINING - sounding)) for part in dearest]
+    ordered = plan.film.parts if plan.early else dearest
+    parts = [child(part.number, part.bytes / whole * (1 - JOINING - sounding)) for part in ordered]
     return FanOut([*([child(None, sounding)] if plan.sounding else []), *parts], own_weight=JOINING)
 
 
 def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: TranscoderSettings) -> SegmentResult:
     """A child's work: one part of the film, or its sound. Raises a JobError."""
-    plan, began = document.read(command.plan, job).plan, time.time()
+    told, began = document.read(command.plan, job), time.time()
+    plan = told.plan
     with workbench(job, tools, settings) as bench:
         shop = _workshop(plan, command.source, job, bench, command.budget)
         if command.part is None:
@@ -169,6 +175,7 @@ def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: Tra
         else:
             count = len(plan.film.parts) if plan.film else 0
             made = _picture(shop, command.part, Teller(job.progress, name=f"segment {command.part + 1} of {count}"))
+        show_early(told, command.plan, shop, job)
     return SegmentResult(
         plan=command.plan,
         frames=made.frames,

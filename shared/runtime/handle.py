@@ -147,6 +147,20 @@ class JobHandle:
         except UnavailableError as error:
             log.warning("artifact_not_shown", detail=str(error))
 
+    def publish_above(self, files: Mapping[str, Path | bytes], media_types: Mapping[str, str], rank: int) -> bool:
+        """Store artifacts and show them as the waiting parent's. Bytes of a zombie lie under its own token, and are not shown."""
+        self.checkpoint()
+        made = []
+        with telemetry.step("store artifacts", **{"counterfoil.artifacts": len(files)}):
+            for name, source in files.items():
+                stored = self._runtime.storage.put(self._key("above", name), source, media_types[name])
+                made.append(
+                    Artifact(name=name, key=stored.key, bytes=stored.bytes, sha256=stored.sha256 or "", media_type=media_types[name])
+                )
+        if not made:
+            return False
+        return patiently(self._runtime, showing.show_above(self.id, self._record.token, made, made[-1], rank))
+
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Store bytes that users do not see."""
         return self._runtime.storage.put(self._key("stash", name), source, media_type)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from socket import socketpair
 from typing import Any, Generic, TypeVar
 
@@ -130,6 +131,12 @@ class NoEffects:
     """For fake jobs whose service has none: the part of `shared.job.Job` that it never uses."""
 
     priority: Priority = "normal"
+
+    def publish_above(self, files: Mapping[str, Path | bytes], media_types: Mapping[str, str], rank: int) -> bool:
+        """There is no parent."""
+        del files, media_types, rank
+        return False
+
     waited: float = 0.0
 
     def outranked(self) -> bool:

@@ -82,6 +82,11 @@ class FakeJob:
         del step, detail, eta_seconds
         self.fractions.append(fraction)
 
+    def publish_above(self, files: Mapping[str, Path | bytes], media_types: Mapping[str, str], rank: int) -> bool:
+        """There is no parent."""
+        del files, media_types, rank
+        return False
+
     def checkpoint(self) -> None:
         """What the test wants to happen."""
         self.on_checkpoint()

@@ -1,7 +1,7 @@
 """A job without a platform, for the transcoder's tests: uploads are files, artifacts are kept in a folder."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ class FakeJob(NoEffects):
     canceled: bool = False
     told: list[tuple[float, str, str, float | None]] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
+    above: dict[str, bytes] = field(default_factory=dict)
+    shown: list[tuple[int, list[str]]] = field(default_factory=list)
     ended: Sequence[ChildResult] | None = None
     """How the children ended, once they have."""
     workdir: Path = field(init=False)
@@ -79,6 +81,14 @@ class FakeJob(NoEffects):
         made = Artifact(name=name, key=blob.key, bytes=blob.bytes, sha256=blob.sha256 or "", media_type=media_type)
         self.artifacts[name] = made
         return made
+
+    def publish_above(self, files: Mapping[str, Path | bytes], media_types: Mapping[str, str], rank: int) -> bool:
+        """Keep what would be shown, by name, and in which order."""
+        del media_types
+        for name, source in files.items():
+            self.above[name] = source if isinstance(source, bytes) else source.read_bytes()
+        self.shown.append((rank, sorted(files)))
+        return bool(files)
 
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Store bytes of the job."""

@@ -6,7 +6,7 @@ if r.state ~= 'failed' and r.state ~= 'canceled' and r.state ~= 'expired' then r
 end_pause(r.id)
 redis.call('ZREM', P .. 'dead', r.id)
 redis.call('ZREM', P .. 'done:' .. r.state, r.id)
-redis.call('HDEL', job_key(r.id), 'finished', 'error', 'reason', 'result', 'artifacts', 'expires', 'run_at', 'progress')
+redis.call('HDEL', job_key(r.id), 'finished', 'error', 'reason', 'result', 'artifacts', 'early', 'expires', 'run_at', 'progress')
 if ARGV[5] ~= '' then set(r, 'request', ARGV[5]); redis.call('HDEL', job_key(r.id), 'request_blob') end
 if ARGV[6] ~= '' then set(r, 'bell', ARGV[6]) end
 set(r, 'epoch', r.epoch + 1, 'attempt', 0, 'errors', 0, 'crashes', 0, 'started', '', 'frac', '0', 'wait', '', 'sealed', '', 'settle', '', 'last', '', 'total', 0, 'ok', 0, 'bad', 0)
