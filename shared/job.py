@@ -168,8 +168,8 @@ class Register(Protocol):
     def find(self, keys: Sequence[str]) -> Mapping[str, Any]:
         """What it has of these keys, in one round trip; JSON values."""
 
-    def keep(self, facts: Mapping[str, Any]) -> int:
-        """Add facts, in one round trip; how many were new. What is there stays as it is."""
+    def keep(self, facts: Mapping[str, Any], *, over: str = "") -> int:
+        """Add facts, in one round trip; how many were new. What is there stays as it is, unless `over` is set and stands in its JSON."""
 
     def remove(self, keys: Sequence[str]) -> int:
         """Forget these keys; how many there were."""

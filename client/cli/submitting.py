@@ -58,12 +58,16 @@ def _mail(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--subject", required=True)
     parser.add_argument("--html", type=Path, metavar="FILE")
+    parser.add_argument("--mjml", type=Path, metavar="FILE", help="in place of --html")
+    parser.add_argument("--inline-css", action="store_true", default=None, help="write the HTML's CSS into style attributes")
     parser.add_argument("--text", type=Path, metavar="FILE")
     parser.add_argument("--recipients", type=Path, metavar="FILE", help="CSV with a header row that has email, or JSON lines")
     parser.add_argument("--to", action="append", default=[], metavar="EMAIL", help="one recipient; may be given several times")
     parser.add_argument("--reply-to", metavar="EMAIL")
-    parser.add_argument("--list-unsubscribe", metavar="URL")
+    parser.add_argument("--list-unsubscribe", metavar="URL", help="an address, or one-click: a link to the gateway for each recipient")
+    parser.add_argument("--transactional", action="store_true", default=None, help="also to those who unsubscribed (a receipt)")
     parser.add_argument("--attach", action="append", default=[], type=Path, metavar="FILE")
+    parser.add_argument("--image", action="append", default=[], metavar="CID=FILE", help="a picture that the HTML shows as cid:CID")
     parser.add_argument("--rate", dest="rate_per_second", type=float, metavar="N", help="at most this many mails a second")
     parser.add_argument("--batch-size", type=int, metavar="N")
     parser.add_argument("--dry-run", action="store_true", default=None, help="render everything, send nothing")
@@ -103,17 +107,27 @@ def mail(session: Session) -> int:
     args = session.args
     if bool(args.recipients) == bool(args.to):
         raise ClientError("Give the recipients either with --recipients FILE or with --to ADDRESS.")
-    if not (args.html or args.text):
-        raise ClientError("Give --html, --text or both: a mail needs a body.")
-    body = given(args, "subject", "list_unsubscribe", "rate_per_second", "batch_size", "dry_run")
+    if not (args.html or args.mjml or args.text):
+        raise ClientError("Give --html (or --mjml), --text or both: a mail needs a body.")
+    body = given(args, "subject", "list_unsubscribe", "transactional", "inline_css", "rate_per_second", "batch_size", "dry_run")
     body["from"] = mailbox(args.sender)
-    body |= {name: read_text(getattr(args, name)) for name in ("html", "text") if getattr(args, name)}
+    body |= {name: read_text(getattr(args, name)) for name in ("html", "mjml", "text") if getattr(args, name)}
     if args.reply_to:
         body["reply_to"] = mailbox(args.reply_to)
-    if args.attach:
-        body["attachments"] = [{"upload": send_file(session, path), "name": path.name} for path in args.attach]
+    attachments = [{"upload": send_file(session, path), "name": path.name} for path in args.attach]
+    attachments += [image(session, given_image) for given_image in args.image]
+    if attachments:
+        body["attachments"] = attachments
     body["recipients"] = [{"email": email} for email in args.to] or send_file(session, args.recipients)
     return hand_over(session, "mailings", body)
+
+
+def image(session: Session, text: str) -> dict[str, str]:
+    """`CID=FILE` as an attachment that the HTML shows; the file is uploaded."""
+    cid, equals, file = text.partition("=")
+    if not cid or not equals or not file:
+        raise ClientError(f"--image reads CID=FILE, not {text!r}.")
+    return {"upload": send_file(session, Path(file)), "name": Path(file).name, "cid": cid}
 
 
 def transcode(session: Session) -> int:

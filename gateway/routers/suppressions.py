@@ -53,7 +53,7 @@ class SuppressionPage(BaseModel):
 
 
 class AddedShape(BaseModel):
-    """`added` were new; `known` were on the list, and stay there for the reason they had."""
+    """`added` were new; `known` were on the list, and keep their reason unless it was a weaker one."""
 
     added: int
     known: int
@@ -95,8 +95,9 @@ async def suppress(request: Request, who: Submitter) -> JSONResponse:
     """No mailing of the tenant goes to these addresses from now on, not even the rest of one that is being sent."""
     wanted = validated(NewSuppressions, await read_json(request))
     keys = {_key(address, f"/addresses/{index}") for index, address in enumerate(wanted.addresses)}
-    fact = Suppression(reason=wanted.reason, at=int(time.time() * 1_000), note=wanted.note).model_dump(exclude_defaults=True)
-    added = await _mailer(request).ledger.run(registers.keep(who.tenant, SUPPRESSIONS, dict.fromkeys(keys, fact)))
+    known = Suppression(reason=wanted.reason, at=int(time.time() * 1_000), note=wanted.note)
+    facts = dict.fromkeys(keys, known.model_dump(exclude_defaults=True))
+    added = await _mailer(request).ledger.run(registers.keep(who.tenant, SUPPRESSIONS, facts, over=known.over))
     return JSONResponse({"added": added, "known": len(keys) - added})
 
 

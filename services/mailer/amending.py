@@ -115,7 +115,6 @@ def _lines(source: Path, target: Path, some: Noted, found: dict[str, str]) -> No
 
 def _suppress(register: Register, past: PastJob, some: Noted, found: Mapping[str, str]) -> None:
     """Those whose address only the mailing's own file knew."""
-    facts = {}
     for half, email in found.items():
         noted = some[half]
         if noted["known"] or noted["kind"] not in SUPPRESSING:
@@ -125,5 +124,4 @@ def _suppress(register: Register, past: PastJob, some: Noted, found: Mapping[str
         except BadAddressError:
             continue
         fact = Suppression(reason=SUPPRESSING[noted["kind"]], at=noted["at"], mailing=past.id, note=noted["words"][:200])
-        facts[address] = fact.model_dump(exclude_defaults=True)
-    register.keep(facts)
+        register.keep({address: fact.model_dump(exclude_defaults=True)}, over=fact.over)

@@ -78,7 +78,7 @@ class _Look:
         now = int(time.time() * 1_000)
         if report.kind in SUPPRESSING and address:
             fact = Suppression(reason=SUPPRESSING[report.kind], at=now, mailing=returned.mailing, note=report.words[:200])
-            self.care.register(SUPPRESSIONS, tenant=tenant).keep({folded(address): fact.model_dump(exclude_defaults=True)})
+            self.care.register(SUPPRESSIONS, tenant=tenant).keep({folded(address): fact.model_dump(exclude_defaults=True)}, over=fact.over)
         noted = {"kind": report.kind, "words": report.words, "at": now, "known": bool(address)}
         self.care.register(NOTED, tenant=SYSTEM_TENANT).keep({f"{returned.mailing}/{returned.half_key}": noted})
         return report.kind

@@ -5,6 +5,7 @@ a Maildir itself needs no such door. A mail is on disk before it is acknowledged
 """
 
 import asyncio
+import logging
 import signal
 from functools import partial
 from typing import Any
@@ -77,4 +78,5 @@ async def _main() -> None:
 
 if __name__ == "__main__":
     configure("mailer", PlatformSettings().log_level)
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's, a line for each command
     asyncio.run(_main())

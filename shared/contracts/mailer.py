@@ -38,6 +38,11 @@ class Suppression(Message):
     mailing: str = ""
     note: str = ""
 
+    @property
+    def over(self) -> str:
+        """What an entry has in its JSON that this one takes the place of: unsubscribing stops newsletters only, all else all mail."""
+        return "" if self.reason == "unsubscribed" else '"reason": "unsubscribed"'
+
 
 class Address(Result):
     """A mailbox: the address, and the name that people see."""

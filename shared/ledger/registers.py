@@ -1,7 +1,7 @@
 """Registers: a tenant's lasting facts by key, which belong to a service and to no job (whom the mailer may not write to).
 
 They lie in the service's ledger, so that they are as durable as its jobs, and both the gateway and the workers reach them. A fact
-is JSON. What a register has of a key stays until it is removed: the first word stands.
+is JSON. What a register has of a key stays until it is removed, unless whoever adds to it says what it stands above.
 """
 
 import json
@@ -23,9 +23,9 @@ def find(tenant: str, register: str, keys: Sequence[str]) -> Call[dict[str, Any]
     return Call("register", (tenant, register, "find", *keys), parse)
 
 
-def keep(tenant: str, register: str, facts: Facts) -> Call[int]:
-    """Add facts; how many were new."""
-    args: list[Arg] = [tenant, register, "keep"]
+def keep(tenant: str, register: str, facts: Facts, *, over: str = "") -> Call[int]:
+    """Add facts; how many were new. What is there stays, unless `over` is set and stands in its JSON."""
+    args: list[Arg] = [tenant, register, "keep", over]
     for key, value in facts.items():
         args += [key, json.dumps(value)]
     return Call("register", tuple(args), int)

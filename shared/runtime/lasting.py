@@ -22,9 +22,9 @@ class LedgerRegister:
         found: Mapping[str, Any] = self._run(registers.find(*self._of, keys)) if keys else {}
         return found
 
-    def keep(self, facts: Mapping[str, Any]) -> int:
+    def keep(self, facts: Mapping[str, Any], *, over: str = "") -> int:
         """Add facts; how many were new."""
-        return int(self._run(registers.keep(*self._of, facts))) if facts else 0
+        return int(self._run(registers.keep(*self._of, facts, over=over))) if facts else 0
 
     def remove(self, keys: Sequence[str]) -> int:
         """Forget these keys."""

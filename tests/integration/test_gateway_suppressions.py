@@ -29,6 +29,14 @@ def test_what_the_gateway_writes_the_mailer_heeds(desk: ApiDesk, mine: Tenant) -
     assert mine.client.get("/v1/suppressions/bob%2Fb@example.com").json()["address"] == "bob/b@example.com"
 
 
+def test_a_bounce_stands_above_an_unsubscribing(mine: Tenant) -> None:
+    """Or a password reset would go on to a dead mailbox, because its owner once left a newsletter; never the other way round."""
+    for reason in ("unsubscribed", "hard-bounce", "unsubscribed", "manual"):
+        mine.client.post("/v1/suppressions", json={"addresses": ["ada@example.com"], "reason": reason}).raise_for_status()
+
+    assert mine.client.get("/v1/suppressions/ada@example.com").json()["reason"] == "hard-bounce"
+
+
 def test_pages_go_through_the_whole_list_once(mine: Tenant) -> None:
     """In alphabetical order, by a cursor that stays right while entries come in; a reason filters."""
     mine.client.post("/v1/suppressions", json={"addresses": [f"u{number:03}@example.com" for number in range(250)]})

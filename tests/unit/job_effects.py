@@ -1,5 +1,6 @@
 """A journal of side effects in memory, for the fake jobs of unit tests."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,10 +79,11 @@ class FakeRegister:
         self.looks.append(list(keys))
         return {key: self.facts[key] for key in keys if key in self.facts}
 
-    def keep(self, facts: Mapping[str, Any]) -> int:
-        """Keep what is new."""
+    def keep(self, facts: Mapping[str, Any], *, over: str = "") -> int:
+        """Keep what is new, or stands above what there was."""
         before = len(self.facts)
-        self.facts = {**facts, **self.facts}
+        weaker = {key for key in facts if over and key in self.facts and over in json.dumps(self.facts[key])}
+        self.facts = {**facts, **{key: fact for key, fact in self.facts.items() if key not in weaker}}
         return len(self.facts) - before
 
     def remove(self, keys: Sequence[str]) -> int:

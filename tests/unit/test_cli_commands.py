@@ -103,9 +103,33 @@ def test_mail_reads_its_templates(tmp_path: Path) -> None:
     }
 
 
+def test_mail_in_mjml_with_a_picture(tmp_path: Path) -> None:
+    """The picture is uploaded and named by its cid; what is not given is not sent."""
+    (tmp_path / "n.mjml").write_text("<mjml />", encoding="utf-8")
+    (tmp_path / "a.png").write_bytes(b"1234")
+    created, patched = httpx.Response(201, headers={"location": "/v1/uploads/upl_1"}), httpx.Response(204, headers={"upload-offset": "4"})
+    words = ["mail", "--from", "n@example.com", "--subject", "Hi", "--to", "a@example.com", "--list-unsubscribe", "one-click", "--no-wait"]
+    _, gateway = run(
+        [*words, "--mjml", f"{tmp_path}/n.mjml", "--image", f"logo={tmp_path}/a.png"], created, patched, httpx.Response(202, json=JOB)
+    )
+
+    assert sent(gateway) == {
+        "from": {"email": "n@example.com"},
+        "subject": "Hi",
+        "mjml": "<mjml />",
+        "list_unsubscribe": "one-click",
+        "attachments": [{"upload": "upl_1", "name": "a.png", "cid": "logo"}],
+        "recipients": [{"email": "a@example.com"}],
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (
+            ["mail", "--from", "a@b.c", "--subject", "s", "--to", "d@e.f", "--text", "/dev/null", "--image", "x"],
+            "--image reads CID=FILE, not 'x'.",
+        ),
         (["avatar"], "Give exactly one of a prompt, --seed and --photo."),
         (["avatar", "x", "--seed", "y"], "Give exactly one of a prompt, --seed and --photo."),
         (["avatar", "--photo", "nowhere.jpg"], "nowhere.jpg cannot be read: No such file or directory."),

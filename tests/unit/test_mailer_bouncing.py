@@ -56,6 +56,7 @@ def test_bounces_suppress_and_are_told_in_the_mailings_files(tmp_path: Path, don
     maildir.add(dsn(back(done, "dan"), "forwarded@elsewhere.example"))
     maildir.add(dsn("bounces+" + "a" * 52 + "@b.example", "eve@example.com"))
     maildir.add(b"Subject: lunch?\n\nAt one?\n")
+    register_of(tmp_path, "test", SUPPRESSIONS).keep({"ada@example.com": {"reason": "unsubscribed", "at": 1}})  # a bounce stands above it
     result, care = look(tmp_path, PastJob(MAILING, "test", True, done.artifacts))
     rows = {row["email"]: row for row in csv.DictReader(done.artifact("recipients.csv").splitlines())}
     lines = [json.loads(line) for line in done.artifact("recipients.jsonl").splitlines()]

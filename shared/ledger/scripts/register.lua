@@ -1,6 +1,7 @@
 -- A tenant's lasting facts by key, apart from any job. The keys are also in an index of their own, in order, to be listed by pages.
--- ARGV: tenant, register, word, then for 'find' and 'remove' keys, for 'keep' key, value, key, value …
--- find: the values ('' where there is none), in order. keep: how many are new; what is there stays as it is. remove: how many there were.
+-- ARGV: tenant, register, word, then for 'find' and 'remove' keys, for 'keep' a text, then key, value, key, value …
+-- find: the values ('' where there is none), in order. keep: how many are new; what is there stays as it is, unless it has the text in it.
+-- remove: how many there were.
 local facts, index, word = P .. 'register:' .. ARGV[3] .. ':' .. ARGV[4], P .. 'registered:' .. ARGV[3] .. ':' .. ARGV[4], ARGV[5]
 if word == 'find' then
   local found = {}
@@ -12,9 +13,13 @@ if word == 'find' then
 end
 local changed = 0
 if word == 'keep' then
-  for i = 6, #ARGV, 2 do
-    changed = changed + redis.call('HSETNX', facts, ARGV[i], ARGV[i + 1])
-    redis.call('ZADD', index, 0, ARGV[i])
+  for i = 7, #ARGV, 2 do
+    local before = redis.call('HGET', facts, ARGV[i])
+    if not before or (ARGV[6] ~= '' and string.find(before, ARGV[6], 1, true)) then
+      redis.call('HSET', facts, ARGV[i], ARGV[i + 1])
+      redis.call('ZADD', index, 0, ARGV[i])
+    end
+    if not before then changed = changed + 1 end
   end
 else
   for i = 6, #ARGV do
