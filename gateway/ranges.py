@@ -70,7 +70,7 @@ async def blob_response(
     media_type = blob.media_type if _MEDIA_TYPE.fullmatch(blob.media_type) else "application/octet-stream"
     if media_type.partition(";")[0].lower() in _ACTIVE:
         headers["Content-Security-Policy"] = SANDBOX
-    if _matches(request.headers.get("if-none-match"), etag):
+    if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     wanted = None
     if request.method == "GET" and request.headers.get("if-range", etag) == etag:
@@ -102,7 +102,7 @@ async def _begun(storage: Storage, blob: Blob, span: Span) -> AsyncIterator[byte
     return whole()
 
 
-def _matches(header: str | None, etag: str) -> bool:
+def matches(header: str | None, etag: str) -> bool:
     """If-None-Match: `*` or a list, compared weakly (RFC 9110, 13.1.2)."""
     if header is None:
         return False

@@ -177,13 +177,13 @@ class WorkerShape(BaseModel):
 
 
 class CommandShape(BaseModel):
-    """What may be submitted at `route`, and what its result is: JSON Schema and examples."""
+    """What may be submitted at `route`, and what its result is: JSON Schema and examples (not with `details=false`)."""
 
     kind: str
     route: str
-    schema_: dict[str, Any] = Field(alias="schema")
-    result_schema: dict[str, Any]
-    examples: list[dict[str, Any]]
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    result_schema: dict[str, Any] | None = None
+    examples: list[dict[str, Any]] | None = None
 
 
 class CheckShape(BaseModel):
@@ -202,12 +202,19 @@ class LimitsShape(BaseModel):
     running_per_tenant: int | None
 
 
+class ServiceLinks(BaseModel):
+    """Where the rest is."""
+
+    catalogue: str
+
+
 class ServiceShape(BaseModel):
     """A service; what follows `available` is there only where its ledger answers, else `detail` says why not."""
 
     name: str
     title: str
     commands: list[CommandShape]
+    links: ServiceLinks
     available: bool
     detail: str | None = None
     catalogue: dict[str, Any] | None = None

@@ -292,6 +292,6 @@ def jobs(tenant: str, *, state: str = "", cursor: str = "", most: int = 50) -> C
     return Call("jobs", (tenant, state, cursor, most), lambda reply: [job for r in reply if (job := JobRecord.parse(r[0], r[1]))])
 
 
-def stats(queues: Sequence[str]) -> Call[dict[str, Any]]:
-    """One look at a service: queues, limits, states, dead, due, workers, counters, catalogue."""
-    return Call("stats", tuple(queues), standing.of)
+def stats(queues: Sequence[str], *, catalogue: bool = False) -> Call[dict[str, Any]]:
+    """One look at a service: queues, limits, states, dead, due, workers, counters; the catalogue is empty unless asked for."""
+    return Call("stats", ("1" if catalogue else "", *queues), standing.of)

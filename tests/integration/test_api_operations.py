@@ -1,5 +1,6 @@
 """What operators look at: services, health, metrics, traces; and a ledger that goes away and comes back."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,26 @@ def test_services(desk: ApiDesk, mine: Tenant) -> None:
     assert {"running", "retrying", "dead_letters"} <= set(found)
     assert ("w@h", "h", 7, 2, 0, ["transcoder"]) == tuple(worker[name] for name in ("name", "host", "pid", "slots", "busy", "queues"))
     assert worker["heartbeat_at"].endswith("Z")
+
+
+def test_services_are_lean_for_who_looks_often(desk: ApiDesk, mine: Tenant) -> None:
+    """Gzipped where that is taken; without details the same less what changes with a release; a catalogue one has costs a 304."""
+    catalogue = {"styles": [f"style number {number}" for number in range(400)]}
+    ledger = desk.ledgers["avatar"]
+    ledger.redis.set(f"{ledger.prefix}catalogue", json.dumps(catalogue))
+    whole, plain = (mine.client.get("/v1/services", headers={"Accept-Encoding": coding}) for coding in ("gzip", "identity, gzip;q=0"))
+    lean = mine.client.get("/v1/services?details=false")
+    avatar = next(item for item in lean.json()["items"] if item["name"] == "avatar")
+    first = mine.client.get(avatar["links"]["catalogue"])
+    again = mine.client.get(avatar["links"]["catalogue"], headers={"If-None-Match": first.headers["etag"]})
+
+    assert ("gzip", None) == (whole.headers.get("content-encoding"), plain.headers.get("content-encoding"))
+    assert int(whole.headers["content-length"]) * 3 < int(plain.headers["content-length"])
+    assert catalogue == first.json() == next(item for item in whole.json()["items"] if item["name"] == "avatar")["catalogue"]
+    assert {"catalogue"} == set(whole.json()["items"][0]) - set(lean.json()["items"][0])
+    assert [{"kind": "avatar.generate.v1", "route": "/v1/avatars"}] == avatar["commands"]
+    assert (304, b"") == (again.status_code, again.content)
+    assert 404 == mine.client.get("/v1/services/nobody/catalogue").status_code
 
 
 def test_the_open_routes_need_no_key(desk: ApiDesk) -> None:
