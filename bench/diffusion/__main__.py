@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = argv if argv is not None else sys.argv[1:]
         packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers"))
         place = f"{found[0]['card']} · Python {platform.python_version()} · {packages} · {datetime.now(UTC):%Y-%m-%d}"
-        how = f"`{shlex.join(['python', '-m', 'bench.diffusion', *given])}` · medians of {args.turns} (two for four at once) · {place}"
+        command = shlex.join(["python", "-m", "bench.diffusion", *given])
+        how = f"`{command}` · medians of {args.turns} (two for four at once, one for sixteen) · {place}"
         write("\n".join((MARKERS[0], "## Diffusion", "", ABOUT, "", text, "", how, MARKERS[1])), markers=MARKERS)
     return 0
 
@@ -64,7 +65,7 @@ def _told(one: dict[str, Any]) -> str:
         )
         left = f"With {full['free_gb']:.1f} GB left free by plain tensors"
         said += [
-            f"{left}, four variants of 4 steps went as batches of {tried} in {full['s']:.2f} s: {alike}.",
+            f"{left}, sixteen variants of 4 steps went as batches of {tried} in {full['s']:.2f} s: {alike}.",
             f"With no room for one: {_refusal(full['full'])} With another process in the way: {_refusal(one['others'])}",
         ]
     return "\n".join((*lines, "", " ".join(said)))

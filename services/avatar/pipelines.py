@@ -158,9 +158,9 @@ class Painter:
                 raise
             log.info("card_full", batch=len(seeds), said=str(error).partition("\n")[0][:200])
         finally:
-            if pictures is None:  # not in the clause above: there the error's traceback would still hold the batch
-                self._give_back()
-        if pictures is None:
+            self._as_loaded()
+        if pictures is None:  # not in the clause above: there the error's traceback would still hold the batch
+            self._give_back()
             raise CardFullError(self.room())
         return pictures
 
@@ -202,6 +202,11 @@ class Painter:
             return Room(0, 0, 0)
         free, total = torch.cuda.mem_get_info()
         return Room(total, free, torch.cuda.memory_reserved())
+
+    def _as_loaded(self) -> None:
+        """XL decodes in full precision and goes back to half by itself, unless something ended it in between: the next job would fail."""
+        if self.text.vae.dtype != self.text.unet.dtype:
+            self.text.vae.to(dtype=self.text.unet.dtype)
 
     def _give_back(self) -> None:
         import torch  # noqa: PLC0415 - see the module's docstring

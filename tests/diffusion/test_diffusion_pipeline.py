@@ -172,6 +172,23 @@ def test_out_of_memory_for_a_single_picture_is_a_typed_failure(room: list[int], 
     assert ("prompt", True) == (result.engine, result.degraded)
 
 
+@pytest.mark.parametrize("model", ["xl"], indirect=True)
+def test_a_decoder_that_was_interrupted_is_as_it_was(model: Painter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """XL widens its decoder for the time of decoding; a card that is full just then must not spoil the next job."""
+    before = painted(tmp_path)
+
+    def widen_and_fail(*_: Any, **__: Any) -> None:
+        model.text.vae.to(torch.float64)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model.text.vae, "decode", widen_and_fail)
+        with pytest.raises(PermanentError, match="does not fit"):
+            make(asked(), AvatarJob(tmp_path))
+
+    assert before == painted(tmp_path)
+
+
 def test_nothing_is_fetched_at_run_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model is loaded with the network out of reach, once per process however often it is asked for."""
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was asked"))
