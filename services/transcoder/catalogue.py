@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from services.transcoder import detect
 from services.transcoder.binary import tools
 from services.transcoder.ladder import MAX_RENDITIONS, RUNGS
 from services.transcoder.sandbox import describe
@@ -51,4 +52,11 @@ def _machine() -> dict[str, Any]:
         found, sandbox = tools(), describe()
     except SettingsError as refused:
         return {"binaries": {}, "refused": str(refused)}
-    return {"binaries": {name: getattr(found, name).label for name in ("ffmpeg", "ffprobe", "packager")}, "sandbox": dict(sandbox)}
+    binaries = {name: getattr(found, name).label for name in ("ffmpeg", "ffprobe", "packager")}
+    return {"binaries": binaries, "sandbox": dict(sandbox), "hardware": _hardware()}
+
+
+def _hardware() -> dict[str, Any]:
+    """What encodes besides software, and why not what was looked for."""
+    here = detect.found()
+    return {"asked": settings().hardware, "encoder": here.kind, "codecs": list(here.codecs), "refused": dict(here.tried)}

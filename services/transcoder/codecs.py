@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from services.transcoder import hardware
 from services.transcoder.ladder import bit_rate_cap
 from services.transcoder.outputs import Rendition
 from services.transcoder.parts import GRID_SECONDS
@@ -33,17 +34,25 @@ CODECS: Mapping[str, Codec] = {
 }
 
 
+def encoder(rendition: Rendition) -> str:
+    """FFmpeg's name of what encodes it."""
+    return hardware.name(rendition.encoder, rendition.codec) if rendition.encoder else CODECS[rendition.codec].options[1]
+
+
 def writing(rendition: Rendition, rate: Fraction, threads: int, *, statistics: str = "", first: bool = False) -> list[str]:
     """The options of one output of pictures; `statistics` is the file between two passes, of which this is the `first` or the second."""
     codec = CODECS[rendition.codec]
+    grid = ["-g", str(int(GRID_SECONDS * max(rate, Fraction(30)) * 2))]
     cap = rendition.cap or int(bit_rate_cap(rendition.size, rate) * codec.cap)
     if rendition.rate:
         cap = rendition.cap or PEAK * rendition.rate
         aim = ["-b:v", str(rendition.rate)]
     else:
         aim = ["-crf", str(codec.crf if rendition.crf is None else rendition.crf)]
+    if rendition.encoder:
+        quality = codec.crf if rendition.crf is None else rendition.crf
+        return [*hardware.writing(rendition.encoder, rendition.codec, quality=quality, rate=rendition.rate, cap=cap), *grid]
     passing = (statistics, 1 if first else 2) if rendition.two_pass else None
-    grid = ["-g", str(int(GRID_SECONDS * max(rate, Fraction(30)) * 2))]
     return [*codec.options, *aim, "-pix_fmt", "yuv420p", "-threads", str(threads), *_own(rendition, cap, threads, passing), *grid]
 
 

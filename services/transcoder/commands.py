@@ -5,10 +5,11 @@ Paths are relative to the job's scratch folder, in which the source lies as `sou
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from services.transcoder import hardware
 from services.transcoder.captions import Text
 from services.transcoder.codecs import writing as pictures_writing
 from services.transcoder.film import Film
-from services.transcoder.filters import graph
+from services.transcoder.filters import PLAIN, graph
 from services.transcoder.intake import guards
 from services.transcoder.ladder import fit
 from services.transcoder.languages import three_letters
@@ -50,13 +51,16 @@ def encode(
     `first`: the first of two passes, which leaves statistics and no pictures.
     """
     sizes = [rendition.size for rendition in pictures]
+    kinds = {rendition.encoder for rendition in pictures if rendition.encoder}
+    devices = [option for kind in sorted(kinds) for option in hardware.opening(kind)]
+    ends = [hardware.ending(rendition.encoder) if rendition.encoder else PLAIN for rendition in pictures]
     if part is None:
-        opening = [*_opening(film.clip, settings, threads), *TELLING, *(film.mark.inputs() if film.mark else [])]
-        opening += ["-filter_complex", graph(film.video, sizes, tone_at=film.top, mark=film.mark)]
+        opening = [*devices, *_opening(film.clip, settings, threads), *TELLING, *(film.mark.inputs() if film.mark else [])]
+        opening += ["-filter_complex", graph(film.video, sizes, ends=ends, tone_at=film.top, mark=film.mark)]
         timing = ["-fps_mode:v", "vfr", "-force_key_frames", f"expr:gte(t,n_forced*{GRID_SECONDS})"]
     else:
-        chains = graph(film.video, sizes, cut=film.cut(part), tone_at=film.top, mark=film.mark)
-        opening = [*reading(film, part, settings, threads), "-filter_complex", chains]
+        chains = graph(film.video, sizes, ends=ends, cut=film.cut(part), tone_at=film.top, mark=film.mark)
+        opening = [*devices, *reading(film, part, settings, threads), "-filter_complex", chains]
         timing = ["-frames:v", str(part.count), "-fps_mode:v", "passthrough", "-enc_time_base", str(film.clock)]
         timing += ["-force_key_frames", ",".join(f"{at:g}" for at in part.keys)]
     for number, rendition in enumerate(pictures):

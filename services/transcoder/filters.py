@@ -21,6 +21,7 @@ def graph(
     sizes: Sequence[Size],
     last: Sequence[str] = PLAIN,
     *,
+    ends: Sequence[Sequence[str]] | None = None,
     cut: Sequence[str] = (),
     tone_at: Size | None = None,
     mark: Mark | None = None,
@@ -29,7 +30,7 @@ def graph(
 
     FFmpeg turns a rotated picture upright before the graph sees it, so sizes are upright ones. `cut` comes after deinterlacing, which
     looks at the frames beside, and before all that is dear. Tone mapping is, so it happens once, at `tone_at` or else the largest size.
-    `mark` is input 1.
+    `mark` is input 1. With `ends` each chain has one of its own instead of `last`.
     """
     before = ["bwdif=mode=send_frame:deint=interlaced", f"settb={video.tick}"] if video.interlaced else []
     before += cut
@@ -38,9 +39,9 @@ def graph(
     outputs = "".join(f"[s{number}]" for number in range(len(sizes)))
     head = ",".join([*before, f"split={len(sizes)}"])
     chains = [f"[0:{video.index}]{head}{outputs}", *(mark.chain(sizes) if mark else [])]
-    for number, size in enumerate(sizes):
+    for number, (size, end) in enumerate(zip(sizes, ends or [last] * len(sizes), strict=True)):
         marked = f"[p{number}];[p{number}][k{number}]{mark.overlay(size)}," if mark else ","
-        chains.append(f"[s{number}]{_scale(size)},setsar=1:1{marked}{','.join(last)}[v{number}]")
+        chains.append(f"[s{number}]{_scale(size)},setsar=1:1{marked}{','.join(end)}[v{number}]")
     return ";".join(chains)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from services.transcoder import detect
 from services.transcoder.binary import tools
 from services.transcoder.process import Limits
 from services.transcoder.run import Watch, run
@@ -16,9 +17,10 @@ REFUSALS = ("Permission denied", "Operation not permitted")
 
 
 def preflight() -> None:
-    """Called before the worker forks. Raises SettingsError for a binary or a sandbox that will not do."""
+    """Called before the worker forks. Raises SettingsError for a binary or a sandbox that will not do; hardware that will not is logged."""
     tools()
     sandbox()
+    detect.found()
 
 
 def check_sandbox() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.transcoder.hardware import Kind
 from services.transcoder.ladder import Size
 
 SOURCE = "source"
@@ -28,6 +29,8 @@ class Rendition:
     cap: int | None = None
     rate: int | None = None
     two_pass: bool = False
+    encoder: Kind | None = None
+    """The hardware that encodes it; None for software."""
 
     @property
     def unsettled(self) -> bool:

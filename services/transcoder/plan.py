@@ -13,6 +13,7 @@ from services.transcoder import captions, tags, voices, wishes
 from services.transcoder.asides import Asides, asides
 from services.transcoder.commands import encode, join, poster, sounds
 from services.transcoder.film import Film
+from services.transcoder.hardware import Hardware
 from services.transcoder.ladder import Size
 from services.transcoder.mark import Mark
 from services.transcoder.outputs import PACKAGE, Rendition
@@ -26,6 +27,7 @@ from services.transcoder.voices import Voice
 from shared.contracts.transcoder import Clip, Transcode
 from shared.errors import PermanentError
 
+NONE = Hardware()
 POSTER_AT = 0.1
 NAMED = "named-"
 FRAME_SLACK = 1
@@ -124,12 +126,13 @@ def make(
     threads: int,
     *,
     mark: Mark | None = None,
+    hardware: Hardware = NONE,
 ) -> Plan:
     """The plan. Raises PermanentError where the source lacks what was asked for, is cut off, or the clip lies outside it."""
     wanted = request.wanted()
     clip = request.clip or Clip()
     duration = clipped(found, clip)
-    pictures, single, steps, notes = wishes.pictures(request, found, duration)
+    pictures, single, steps, notes = wishes.by_hardware(wishes.pictures(request, found, duration), hardware)
     speaking = voices.wanted(request, found, beside={picture.container for picture in pictures if picture.sound or picture in steps})
     publish = {name: rendition.file for name, rendition in single.items()}
     asked = {voices.PRESETS[preset] for preset in wanted if preset in voices.PRESETS}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from services.transcoder.codecs import CODECS
+from services.transcoder.codecs import CODECS, encoder
 from services.transcoder.encode import Teller
 from services.transcoder.media_types import media_type
 from services.transcoder.outputs import MASTER, Rendition
@@ -47,7 +47,8 @@ def outputs(
 
 def _quality(rendition: Rendition, score: Score | None) -> dict[str, Any]:
     codec = CODECS[rendition.codec]
-    known = {"crf": None if rendition.rate else codec.crf if rendition.crf is None else rendition.crf}
+    known: dict[str, Any] = {"crf": None if rendition.rate else codec.crf if rendition.crf is None else rendition.crf}
+    known |= {"encoder": encoder(rendition)}
     return known | ({"vmaf": round(score.mean, 2), "vmaf_min": round(score.low, 2)} if score else {})
 
 

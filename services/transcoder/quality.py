@@ -6,7 +6,7 @@ lines missed by two and a half on Big Buck Bunny. It differs from film to film b
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from services.transcoder.codecs import CODECS
@@ -98,7 +98,7 @@ def bit_rate(score: Score, seconds: float) -> int:
 
 def variant(rendition: Rendition, crf: int) -> Rendition:
     """The rendition at a quality that is tried."""
-    return Rendition(rendition.size, f"try-{crf}-{rendition.file}", sound=False, codec=rendition.codec, crf=crf, cap=rendition.cap)
+    return replace(rendition, file=f"try-{crf}-{rendition.file}", sound=False, crf=crf)
 
 
 def trials(renditions: Sequence[Rendition], asked: Quality) -> list[Rendition]:

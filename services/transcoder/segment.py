@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from services.transcoder import vmaf
+from services.transcoder import detect, vmaf
 from services.transcoder.budget import Purse
 from services.transcoder.commands import encode as encode_arguments
 from services.transcoder.encode import Bench, Teller, encode
@@ -175,7 +175,25 @@ class Workshop:
         duration = float(film.exact_seconds(part)) if part else self.plan.duration
         share = duration / self.plan.duration if duration and self.plan.duration else 1.0
         frames = part.count if part else round(duration * float(film.video.rate)) if duration else None
-        return encode(arguments, Goal(duration, frames or None), cpu_limit(self.plan, share, settings), self.bench, teller)
+        with self._hardware(pictures):
+            return encode(arguments, Goal(duration, frames or None), cpu_limit(self.plan, share, settings), self.bench, teller)
+
+    @contextmanager
+    def _hardware(self, pictures: list[Rendition]) -> Iterator[None]:
+        """What goes wrong with hardware is not taken for the source's fault. Raises TransientError where this worker lacks it."""
+        kinds = sorted({one.encoder for one in pictures if one.encoder})
+        lacking = [kind for kind in kinds if detect.found().kind != kind]
+        if lacking:
+            raise TransientError(
+                f"the plan asks for {lacking[0]}, which does not work on this worker; TRANSCODER_HARDWARE must be the same on all",
+                type="hardware-missing",
+            )
+        try:
+            yield
+        except PermanentError as failed:
+            if not kinds or failed.type != "encoder-failed":
+                raise
+            raise TransientError(f"{kinds[0]} failed: {failed.detail}", type="hardware-failed", said=failed.said) from failed
 
 
 def _whole(plan: Plan, ended: Ended) -> Ended:

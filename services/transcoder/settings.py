@@ -33,6 +33,9 @@ class TranscoderSettings(ServiceSettings):
     sandbox_paths: str = ""
     """More files and folders that the programs may use, separated by colons: the devices and drivers of a hardware encoder."""
 
+    hardware: Literal["off", "auto", "nvenc", "vaapi", "qsv"] = "off"
+    """Whether pictures are encoded by hardware where it works: `auto` tries NVENC, VAAPI and Quick Sync in this order. What does not work
+    is done in software, and said. The same on all workers; its devices and drivers belong into `sandbox_paths`."""
     threads: int = Field(default=0, ge=0, le=64)
     """Encoder threads of one FFmpeg; 0: one for each CPU this process may use."""
     shortest_part: float = Field(default=15.0, ge=2)

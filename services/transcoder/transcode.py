@@ -19,6 +19,7 @@ from services.transcoder.admit import admit, admit_length
 from services.transcoder.audition import audition
 from services.transcoder.binary import Tools, has_filter
 from services.transcoder.conclude import Effort, ask, conclude
+from services.transcoder.detect import found as found_hardware
 from services.transcoder.draw import draw
 from services.transcoder.early import show_early
 from services.transcoder.encode import Bench, Teller, draw_poster
@@ -135,7 +136,7 @@ def _plan(command: Transcode, bench: Bench, path: Path, job: Job) -> Plan:
         if timeline is not None:
             admit_length(float(timeline.seconds(len(timeline.times))), bench.settings)
         mark = stamp(command.watermark, bench, job) if command.watermark and moving else None
-    return make(command, found, timeline, bench.settings, threads(bench.settings), mark=mark)
+    return make(command, found, timeline, bench.settings, threads(bench.settings), mark=mark, hardware=found_hardware())
 
 
 def _kept(command: Transcode, job: Job, path: Path, plan: Plan) -> Blob:

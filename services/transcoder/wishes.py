@@ -1,7 +1,9 @@
 """Which pictures a request wants: presets, custom outputs and a ladder, each encoding once, however many outputs need it. Pure."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
+from services.transcoder.hardware import Hardware
 from services.transcoder.ladder import Size, fit, ladder
 from services.transcoder.outputs import Rendition
 from services.transcoder.probe import Probe, Video
@@ -133,3 +135,20 @@ def _merged(wanted: list[Rendition]) -> list[Rendition]:
     for one in wanted:
         every[one.file] = one if one.sound else every.get(one.file, one)
     return sorted(every.values(), key=lambda one: (one.size.short, one.size.width, one.size.height), reverse=True)
+
+
+def by_hardware(wishes: Wishes, hardware: Hardware) -> Wishes:
+    """The same, what can be by hardware by hardware; two passes are software's. What was looked for and not found is said."""
+    if hardware.kind is None and not hardware.tried:
+        return wishes
+
+    def moved(one: Rendition) -> Rendition:
+        return replace(one, encoder=None if one.two_pass else hardware.encoder(one.codec))
+
+    renditions = tuple(map(moved, wishes.renditions))
+    by = {kind: [one.size.name for one in renditions if one.encoder == kind] for kind in {one.encoder for one in renditions}}
+    notes = [f"{', '.join(names)}: encoded by {'software' if kind is None else kind}" for kind, names in by.items()]
+    notes += [f"{kind} does not work here ({why})" for kind, why in hardware.tried.items()]
+    return Wishes(
+        renditions, {name: moved(one) for name, one in wishes.single.items()}, tuple(map(moved, wishes.steps)), wishes.notes + notes
+    )

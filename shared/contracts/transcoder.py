@@ -83,6 +83,8 @@ class Output(Result):
     """× real time: its duration by its share of the encoders' CPU time."""
     crf: int | None = None
     """The constant quality that its pictures were encoded with."""
+    encoder: str | None = None
+    """What encoded its pictures, by FFmpeg's name: libx264, h264_nvenc and so on."""
     vmaf: float | None = None
     """How like the source it looks, 0 to 100: VMAF against the source at this output's size, the mean of every fifth frame."""
     vmaf_min: float | None = None
