@@ -190,13 +190,17 @@ class Queue(Model):
 
 
 class Worker(Model):
-    """One worker process: `slots` jobs at once, `busy` of them now, listening on `queues`; `deaf`: it does not hear `deaf_queues`."""
+    """One worker: `slots` jobs at once, `busy` of them now, listening on `queues`; `deaf`: it does not hear `deaf_queues`.
+
+    `warm`: how many of its processes have loaded everything; None where a worker does not say.
+    """
 
     name: str
     host: str = ""
     pid: int = 0
     slots: int = 0
     busy: int = 0
+    warm: int | None = None
     heartbeat_at: datetime | None = None
     queues: list[str] = []
     deaf: bool = False

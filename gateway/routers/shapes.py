@@ -162,13 +162,17 @@ class QueueShape(BaseModel):
 
 
 class WorkerShape(BaseModel):
-    """A worker that told of itself within the last 15 seconds. `deaf`: it has a slot free and takes nothing from `deaf_queues`."""
+    """A worker that told of itself within the last 15 seconds. `deaf`: it has a slot free and takes nothing from `deaf_queues`.
+
+    `warm`: how many of its processes have loaded everything that a job would otherwise wait for.
+    """
 
     name: str
     host: str
     pid: int
     slots: int
     busy: int
+    warm: int | None = None
     heartbeat_at: datetime
     started_at: datetime | None = None
     queues: list[str]

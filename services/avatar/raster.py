@@ -32,6 +32,7 @@ _SAVERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "avif": (".avif", {"Q": 70, "effort": 1, "compression": "av1"}),
     "jpeg": (".jpg", {"Q": 90, "optimize_coding": True, "subsample_mode": "off"}),
 }
+_QUOTES = str.maketrans(dict.fromkeys("\u201e\u201c\u201d", chr(34)))
 WHITE = (255.0, 255.0, 255.0)
 
 
@@ -81,10 +82,15 @@ def _encode(image: Any, fmt: Format, rights: Rights) -> bytes:
     if packet := xmp(rights):
         flat = flat.copy()
         flat.set_type(pyvips.GValue.blob_type, "xmp-data", packet)
-        flat.set_type(pyvips.GValue.gstr_type, "png-comment-0-Copyright", rights.attribution or rights.licence)  # for PNG only
+        flat.set_type(pyvips.GValue.gstr_type, "png-comment-0-Copyright", _plain(rights.attribution or str(rights.licence)))  # PNG only
         keep = "xmp|other"
     encoded: bytes = flat.write_to_buffer(suffix, keep=keep, **options)
     return encoded
+
+
+def _plain(text: str) -> str:
+    """In ASCII: libvips writes UTF-8 into a chunk that readers take for Latin-1 (PNG, 11.3.3.2). The XMP has it to the letter."""
+    return text.translate(_QUOTES).encode("ascii", "replace").decode()
 
 
 def xmp(rights: Rights) -> bytes:

@@ -57,6 +57,7 @@ class Keeper(threading.Thread):
         self._asked: dict[tuple[str, int], float] = {}
         self._stopping = threading.Event()
         self._deaths = Deaths(processes)
+        self._processes = processes
         self._reconciler = Reconciler(runtime)
 
     def run(self) -> None:
@@ -75,7 +76,7 @@ class Keeper(threading.Thread):
         runtime = self._runtime
         lease_ms = int(runtime.service.policy.lease * 1000)
         heard = runtime.ears.report(held=self._held, slots=self._slots)
-        held = runtime.ledger.run(calls.renew(runtime.worker, lease_ms=lease_ms, info={**self._info, **heard}))
+        held = runtime.ledger.run(calls.renew(runtime.worker, lease_ms=lease_ms, info={**self._info, **heard, "warm": self._warm()}))
         self._held = len(held)
         self._deaths.begin()
         self._deaths.forget_all_but(job.pid for job in held)
@@ -88,6 +89,10 @@ class Keeper(threading.Thread):
                 self._press(job)
         self._asked = {key: at for key, at in self._asked.items() if any((job.id, job.token) == key for job in held)}
         return held
+
+    def _warm(self) -> int:
+        """Processes that have loaded everything; the solo pool has none but this."""
+        return self._runtime.warmth.count([process.pid for process in self._processes()] or [os.getpid()])
 
     def stop(self, grace: float) -> None:
         """Wait for the jobs to end, at most `grace` seconds, renewing on; then give back what is left, uncharged, and end its processes."""

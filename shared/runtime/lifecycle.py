@@ -94,14 +94,18 @@ class Lifecycle:
         service, heard = self._runtime.service, set(self._runtime.queues)
         needs = [need for need in service.contract.needs if heard.intersection(queue_names(f"{service.name}.{need}"))]
         todo = [service.warm_up, *(service.warm_up_for.get(need) for need in needs)]
+        cold = False
         for warm_up in (each for each in todo if each is not None):
             started = time.monotonic()
             try:
                 warm_up()
             except Exception:
+                cold = True
                 log.exception("warm_up_failed")  # the first job will meet the same error, and report it as its own
             else:
                 log.info("child_warmed_up", seconds=round(time.monotonic() - started, 3))
+        if not cold:
+            self._runtime.warmth.tell()
 
     def _see_out(self) -> None:
         runtime = self._runtime

@@ -10,6 +10,7 @@ from shared.bus import Bus
 from shared.ledger.store import Ledger
 from shared.runtime.away import Away
 from shared.runtime.ears import Ears
+from shared.runtime.warmth import Warmth
 from shared.service import Handler, Service
 from shared.storage import Storage
 
@@ -39,6 +40,9 @@ class Runtime:
 
     away: Away = field(default_factory=Away)
     """Whether its broker is away."""
+
+    warmth: Warmth = field(default_factory=Warmth)
+    """Which of its children have loaded everything."""
 
     queues: tuple[str, ...] = ()
     """What this worker consumes, most urgent first; known before it forks."""

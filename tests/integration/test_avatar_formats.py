@@ -46,7 +46,7 @@ def test_each_format_is_what_it_says(tmp_path: Path, fmt: Format) -> None:
         image = opened(data)
 
         assert (96, 96) == image.size
-        assert "Draftbit" in image.info["Copyright"] if fmt == "png" else b"Draftbit" in image.info["xmp"]
+        assert 'Remix of "Personas by Draftbit"' in image.info["Copyright"] if fmt == "png" else b"Draftbit" in image.info["xmp"]
 
 
 def test_seed_is_stable_and_variants_differ(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def test_a_worker_takes_the_queues_it_is_told_and_leaves_when_asked(tmp_path: Pa
             (answer,) = Celery("asker", broker=url, set_as_current=False).control.ping(
                 [f"probe@{socket.gethostname()}"], timeout=30, limit=1
             )
-            (worker,) = Ledger(url, "probe", rings_here=True).run(calls.stats(()))["workers"]
+            ledger = Ledger(url, "probe", rings_here=True)
+            wait_until(lambda: ledger.run(calls.stats(()))["workers"][0]["warm"] == 1, "its child has loaded everything", seconds=30)
+            (worker,) = ledger.run(calls.stats(()))["workers"]
             process.terminate()
             status = process.wait(30)
 
