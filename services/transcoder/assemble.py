@@ -38,4 +38,4 @@ def _join(shop: Workshop, rendition: Rendition, teller: Teller, parts: int | Non
             stack.enter_context(shop.at_hand(shop.find(number, rendition), rendition.part(number)))
         (bench.scratch / rendition.list).write_text(concat_list(rendition, plan.film.seconds()[:parts]), encoding="ascii")
         copy(plan.join(rendition), bench)
-    copy(look_through(rendition), bench)
+    copy(look_through(rendition, plan.threads), bench, plan.duration or bench.settings.max_duration)

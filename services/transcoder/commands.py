@@ -147,23 +147,13 @@ def concat_list(rendition: Rendition, seconds: Sequence[float]) -> str:
     return "ffconcat version 1.0\n" + "".join(lines)
 
 
-def look_through(rendition: Rendition) -> list[str]:
-    """Decode every keyframe of a finished file, and nothing else: each part begins with one, and any damage ends it."""
-    return [
-        *QUIET,
-        "-xerror",
-        "-err_detect",
-        "explode",
-        "-skip_frame",
-        "nokey",
-        "-i",
-        _file(rendition.file),
-        "-an",
-        "-sn",
-        "-f",
-        "null",
-        "-",
-    ]
+def look_through(rendition: Rendition, threads: int) -> list[str]:
+    """Decode every keyframe of a finished file, and nothing else: each part begins with one, and any damage ends it.
+
+    Without the filter that smooths blocks: it looks at pixels, never at the file, and costs a fifth of the time.
+    """
+    strictly = ["-xerror", "-err_detect", "explode", "-threads", str(threads), "-skip_frame", "nokey", "-skip_loop_filter", "all"]
+    return [*QUIET, *strictly, "-i", _file(rendition.file), "-an", "-sn", "-f", "null", "-"]
 
 
 def _mp4() -> list[str]:

@@ -87,9 +87,9 @@ def encode(arguments: Sequence[str], goal: Goal, cpu_seconds: int, bench: Bench,
     return ended
 
 
-def copy(arguments: Sequence[str], bench: Bench) -> Ended:
-    """Run FFmpeg where it encodes nothing: joins files, or looks through one. Raises a JobError."""
-    limits = bench.limits(SMALL_CPU_SECONDS)
+def copy(arguments: Sequence[str], bench: Bench, seconds: float = 0.0) -> Ended:
+    """Run FFmpeg where it encodes nothing: joins files, or looks through one that lasts so many `seconds`. Raises a JobError."""
+    limits = bench.limits(SMALL_CPU_SECONDS + int(seconds))
     ended = run([str(bench.tools.ffmpeg.path), *arguments], cwd=bench.scratch, limits=limits, watch=bench.watch())
     if ended.status != 0:
         cause = explain("FFmpeg", ended, limits)

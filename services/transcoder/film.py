@@ -49,6 +49,12 @@ class Film:
         """How long a part lasts."""
         return part.count / self.rate if self.rate else (part.end - part.start) * self.video.tick
 
+    def last_frame(self, part: Part) -> float | None:
+        """When its last frame is shown, in seconds since its first one; None where an older version planned it."""
+        if self.rate:
+            return float((part.count - 1) / self.rate)
+        return float((part.last - part.start) * self.video.tick) if part.last is not None else None
+
     def seconds(self) -> list[float]:
         """How long each part lasts, rounded to microseconds so that the sums, not the summands, are right."""
         ends = [Fraction(0)]

@@ -39,12 +39,20 @@ class Part:
     """Where FFmpeg begins to read, in seconds since the file's start; None: at the start."""
     keys: tuple[float, ...]
     bytes: int
-    """Of its frames in the source: what it will cost, roughly."""
+    """Of its frames in the source."""
+    last: int | None = None
+    """The tick of its last frame; None in the plans of older versions."""
 
 
 def length(duration: float, shortest: float, longest: float) -> float:
     """Seconds of a part: about an eighth of the film, within the limits; a film of less than two of the shortest is one part."""
     return duration if duration < 2 * shortest else min(max(duration / 8, shortest), longest)
+
+
+def shares(parts: Sequence[Part]) -> list[float]:
+    """What each part will cost, as a share of the film: encoding goes by frames, decoding, and how much there is to see, by bytes."""
+    frames, size = sum(part.count for part in parts), max(sum(part.bytes for part in parts), 1)
+    return [(part.count / frames + part.bytes / size) / 2 for part in parts]
 
 
 def selection(timeline: Timeline, origin: Fraction, duration: float | None) -> range:
@@ -106,6 +114,7 @@ class _Source:
             seek=_seek(timeline, first, self.start, self.container),
             keys=_keys(timeline, first, [key for key in self.keys if first <= key < stop]),
             bytes=sum(timeline.sizes[first:stop]),
+            last=timeline.times[stop - 1],
         )
 
 

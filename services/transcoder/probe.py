@@ -175,7 +175,6 @@ def parse(answer: dict[str, Any]) -> Probe:
 
 
 def _video(stream: dict[str, Any]) -> Video:
-    rate = _ratio(stream.get("avg_frame_rate")) or _ratio(stream.get("r_frame_rate"))
     return Video(
         index=int(stream["index"]),
         codec=stream.get("codec_name", "unknown"),
@@ -183,7 +182,7 @@ def _video(stream: dict[str, Any]) -> Video:
         height=int(stream.get("height", 0)),
         sar=_ratio(stream.get("sample_aspect_ratio", "").replace(":", "/")) or Fraction(1),
         rotation=next((round(float(side["rotation"])) for side in stream.get("side_data_list", []) if "rotation" in side), 0),
-        rate=rate,
+        rate=_frame_rate(stream),
         frames=int(stream["nb_frames"]) if stream.get("nb_frames", "N/A").isdigit() else None,
         duration=_seconds(stream.get("duration")),
         start=_seconds(stream.get("start_time")) or 0.0,
@@ -194,6 +193,12 @@ def _video(stream: dict[str, Any]) -> Video:
         codec_string=stream.get("mime_codec_string", stream.get("codec_name", "unknown")),
         tick=_ratio(stream.get("time_base")) or Fraction(1, 90_000),
     )
+
+
+def _frame_rate(stream: dict[str, Any]) -> Fraction:
+    """The average, or else FFprobe's guess; 0 where that is the stream's own clock, which is what it says of a rate that varies."""
+    guess = _ratio(stream.get("r_frame_rate"))
+    return _ratio(stream.get("avg_frame_rate")) or (guess if guess * _ratio(stream.get("time_base")) != 1 else Fraction(0))
 
 
 def _audio(stream: dict[str, Any]) -> Audio:

@@ -93,6 +93,7 @@ def read(lines: Iterable[str], tick: Fraction) -> Timeline | None:
             continue
         if "D" not in flags:
             packets.append((int(pts), int(duration) if duration.isdigit() else 0, int(size or 0), "K" in flags))
+    decoded_last = packets[-1][1] if packets else 0
     packets.sort()
     if any(before[0] == after[0] for before, after in pairwise(packets)):
         return None
@@ -100,7 +101,8 @@ def read(lines: Iterable[str], tick: Fraction) -> Timeline | None:
     if not packets:
         return None
     times = array("q", (packet[0] for packet in packets))
-    last = packets[-1][1] or (times[-1] - times[-2] if len(times) > 1 else 1)
+    # Where frames are reordered, an MP4 tells how long each is decoded: the last one shown may have a pause from amid the others.
+    last = min(packets[-1][1], decoded_last) or packets[-1][1] or (times[-1] - times[-2] if len(times) > 1 else 1)
     keys = array("q", (index for index, packet in enumerate(packets) if packet[3]))
     return Timeline(tick, times, array("q", (packet[2] for packet in packets)), keys, times[-1] + last)
 

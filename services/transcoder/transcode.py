@@ -24,6 +24,7 @@ from services.transcoder.draw import draw
 from services.transcoder.early import show_early
 from services.transcoder.encode import Bench, Teller, draw_poster
 from services.transcoder.outputs import POSTER, SOURCE
+from services.transcoder.parts import shares
 from services.transcoder.plan import Plan, make
 from services.transcoder.process import monotonic
 from services.transcoder.score import scores
@@ -154,14 +155,15 @@ def _fan_out(plan: Plan, source: Blob, stored: Blob, budget: Budget | None) -> F
     The dearest part comes first, so that no long one is left for the end; where the beginning is to be played early, the first one does.
     """
     assert plan.film is not None  # noqa: S101 - only pictures are cut
-    whole, sounding = max(sum(part.bytes for part in plan.film.parts), 1), SOUND_WEIGHT * plan.sounding
+    sounding = SOUND_WEIGHT * plan.sounding
+    costs = dict(zip(plan.film.parts, shares(plan.film.parts), strict=True))
 
     def child(number: int | None, weight: float) -> Child:
         return Child(EncodeSegment(source=source, plan=stored, part=number, budget=budget), weight)
 
-    dearest = sorted(plan.film.parts, key=lambda part: part.bytes / (part.end - part.start), reverse=True)
+    dearest = sorted(plan.film.parts, key=lambda part: costs[part], reverse=True)
     ordered = plan.film.parts if plan.early else dearest
-    parts = [child(part.number, part.bytes / whole * (1 - JOINING - sounding)) for part in ordered]
+    parts = [child(part.number, costs[part] * (1 - JOINING - sounding)) for part in ordered]
     return FanOut([*([child(None, sounding)] if plan.sounding else []), *parts], own_weight=JOINING)
 
 

@@ -4,6 +4,7 @@ FFmpeg exits with 0 from a source that ends early, and after a SIGTERM that left
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from services.transcoder.encode import Bench
@@ -28,8 +29,10 @@ def verify(plan: Plan, bench: Bench, frames: int, ask: Ask) -> dict[str, Probe]:
     probes: dict[str, Probe] = {}
     keys: list[list[int]] = []
     for rendition in plan.renditions:
-        found = probes[rendition.file] = _picture(rendition, plan, ask(bench.scratch / rendition.file))
-        keys.append(_frames(rendition, plan, frames, bench, found))
+        found = _picture(rendition, plan, ask(bench.scratch / rendition.file))
+        made = _frames(rendition, plan, frames, bench, found)
+        keys.append(list(made.keys))
+        probes[rendition.file] = _lasting(found, made)
     if any(other != keys[0] for other in keys):
         raise _ours("the renditions have keyframes at different frames")
     for voice in plan.voices:
@@ -52,7 +55,8 @@ def _picture(rendition: Rendition, plan: Plan, found: Probe) -> Probe:
         raise _ours(f"{rendition.file} has {len(found.sounds)} of {len(plan.beside(rendition))} sounds")
     if len(found.writings) != len(plan.inside(rendition)):
         raise _ours(f"{rendition.file} has {len(found.writings)} of {len(plan.inside(rendition))} texts")
-    if plan.slack is not None and plan.duration is not None and lasts < plan.duration - plan.slack:
+    counted = plan.film is not None and plan.film.parts  # then every frame is looked for, below
+    if not counted and plan.slack is not None and plan.duration is not None and lasts < plan.duration - plan.slack:
         raise PermanentError(
             f"the source is damaged or cut off: {lasts:.2f} of its {plan.duration:.2f} s could be read",
             type="invalid-media",
@@ -61,8 +65,8 @@ def _picture(rendition: Rendition, plan: Plan, found: Probe) -> Probe:
     return found
 
 
-def _frames(rendition: Rendition, plan: Plan, frames: int, bench: Bench, found: Probe) -> list[int]:
-    """Which frames are keyframes, after seeing that every frame is there, each part at its time."""
+def _frames(rendition: Rendition, plan: Plan, frames: int, bench: Bench, found: Probe) -> Timeline:
+    """When each frame is shown, after seeing that every one is there, each part at its time."""
     assert found.video is not None  # noqa: S101 - `_picture` saw it
     path = bench.scratch / rendition.file
     made = scan(path, found.video, bench.tools, bench.settings, cwd=bench.scratch, checkpoint=bench.checkpoint)
@@ -70,21 +74,34 @@ def _frames(rendition: Rendition, plan: Plan, frames: int, bench: Bench, found: 
         raise _ours(f"{rendition.file} has {len(made.times) if made else 'unclear'} of {frames} frames")
     if plan.film and plan.film.parts:
         _in_time(rendition, plan.film, made)
-    return list(made.keys)
+    return made
+
+
+def _lasting(found: Probe, made: Timeline) -> Probe:
+    """Not shorter than its pictures: FFprobe adds up the times between decoding, of which the last few are no times between showing."""
+    return replace(found, duration=max(found.duration or 0.0, round(float(made.end * made.tick), 6)))
 
 
 def _in_time(rendition: Rendition, film: Film, made: Timeline) -> None:
-    """Every part begins when it should, with a keyframe, and the film is as long as it should be: within a frame is not enough."""
-    expected = 0.0
+    """Every part begins when it should, with a keyframe, and ends when it should: within a frame is not enough.
+
+    How long the very last frame is shown is only known where the rate is constant. An MP4 with B-frames keeps durations in the order of
+    decoding, so that of a frame with a varying rate is told by the next one's time alone, and the last has none.
+    """
+    expected, near = 0.0, max(NEAR, float(made.tick))
     for part, lasts in zip(film.parts, film.seconds(), strict=True):
-        at = float(made.seconds(part.first))
-        if abs(at - expected) > max(NEAR, float(made.tick)) or part.first not in made.keys:
+        at, last = float(made.seconds(part.first)), film.last_frame(part)
+        if abs(at - expected) > near or part.first not in made.keys:
             raise _ours(f"{rendition.file}: part {part.number} begins at {at:.4f} s, not at {expected:.4f} s")
+        shown = float(made.seconds(part.first + part.count - 1))
+        if last is not None and abs(shown - expected - last) > near:
+            raise _ours(f"{rendition.file}: part {part.number} has its last frame at {shown:.4f} s, not at {expected + last:.4f} s")
         expected += lasts
     if len(made.keys) != sum(len(part.keys) for part in film.parts):
         raise _ours(f"{rendition.file} has {len(made.keys)} keyframes")
-    if abs(float(made.seconds(len(made.times))) - expected) > float(made.seconds(len(made.times))) / len(made.times) + NEAR:
-        raise _ours(f"{rendition.file} lasts {float(made.seconds(len(made.times))):.4f} s, not {expected:.4f} s")
+    whole = float(made.seconds(len(made.times)))
+    if film.rate is not None and abs(whole - expected) > 1 / film.rate + NEAR:
+        raise _ours(f"{rendition.file} lasts {whole:.4f} s, not {expected:.4f} s")
 
 
 def _ours(what: str) -> TransientError:

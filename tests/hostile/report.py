@@ -1,10 +1,24 @@
 """The figures of a run, as a table for docs/transcoder.md."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
+from services.transcoder.binary import tools
+from services.transcoder.sandbox import describe
 from tests.hostile.trial import Tally, Verdict
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "transcoder.md"
+MARKERS = ("<!-- tests.hostile: written by `python -m tests.hostile --write` -->", "<!-- /tests.hostile -->")
+
+
+def signed(seed: int, jobs: int) -> str:
+    """How and where a report came to be."""
+    place = f"ffmpeg {tools().ffmpeg.label} · sandbox {describe()['level']} · load {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores"
+    return f"`python -m tests.hostile --seed {seed} --jobs {jobs}` · {place} · {datetime.now(UTC):%Y-%m-%d}"
 
 
 def report(tally: Tally) -> str:

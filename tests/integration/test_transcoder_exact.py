@@ -72,6 +72,25 @@ def test_segments_make_the_film_of_a_single_run(name: str, tmp_path: Path) -> No
     assert likeness(in_parts, in_one) > ALIKE
 
 
+def test_a_pause_before_the_last_frame_is_no_missing_end(tmp_path: Path) -> None:
+    """FFprobe says 6 s of such a file; it once passed for cut off. Found by a bent Matroska file of `python -m tests.hostile`."""
+    source = SOURCES["a pause before the end"](tmp_path)
+    job = job_for(source, tmp_path / "job")
+    output = do(job, IN_PARTS, preset="mp4-480p", poster=False).outputs[0]
+
+    assert float(ask(source)["streams"][0]["duration"]) == pytest.approx(6.0, abs=0.05)
+    assert output.duration == pytest.approx(9.0, abs=0.001)
+
+
+def test_a_film_of_one_frame_is_one_frame(tmp_path: Path) -> None:
+    """As long as it was."""
+    job = job_for(pattern(tmp_path, "a.mp4", size=SIZE, rate="25", seconds=0.04, tone=False), tmp_path / "job")
+    output = do(job, IN_PARTS, preset="hls", poster=False).outputs[0]
+
+    assert output.frames == 1
+    assert output.duration == pytest.approx(0.04, abs=0.001)
+
+
 def test_varying_times_are_the_sources_own(tmp_path: Path) -> None:
     """To the tick: no frame was moved onto a grid."""
     source = SOURCES["varying rate"](tmp_path)

@@ -32,6 +32,13 @@ def _uneven(folder: Path) -> Path:
     return folder / "a.mp4"
 
 
+def _held(folder: Path) -> Path:
+    """A pause of three seconds before the last frame, as in a recording of a screen; with B-frames an MP4 cannot tell how long it is."""
+    picture = ["-f", "lavfi", "-i", f"testsrc2=size={SIZE}:rate=25:duration={LONG}", "-vf", "setpts=PTS+if(gte(N\\,149)\\,3/TB)"]
+    ffmpeg(*picture, "-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "a.mp4", cwd=folder)
+    return folder / "a.mp4"
+
+
 def _late(*, sound: float, picture: float, name: str = "late.mp4") -> Source:
     def make(folder: Path) -> Path:
         pattern(folder, "film.mp4", "-bf", "2", size=SIZE, rate="25", seconds=LONG)
@@ -75,6 +82,7 @@ SOURCES: Mapping[str, Source] = {
     "MPEG-TS, open": _x264("a.ts", "-x264-params", "open-gop=1:keyint=40"),
     "MPEG-TS from the middle": _cut_off_in_front,
     "varying rate": _uneven,
+    "a pause before the end": _held,
     "sound late": _late(sound=0.5, picture=0.0),
     "picture late": _late(sound=0.0, picture=0.52),
     "both late": _late(sound=1.5, picture=1.0, name="late.mkv"),

@@ -7,7 +7,7 @@ import pytest
 
 from services.transcoder.film import Film
 from services.transcoder.ladder import Size
-from services.transcoder.parts import cut, grid, length, selection
+from services.transcoder.parts import cut, grid, length, selection, shares
 from services.transcoder.timeline import Timeline, read, steady, unbroken
 from shared.contracts.transcoder import Clip
 from tests.unit.transcoder_probes import picture
@@ -35,6 +35,14 @@ def test_packets_are_put_in_the_order_in_which_they_are_shown() -> None:
 
     assert found is not None
     assert (list(found.times), list(found.sizes), list(found.keys), found.end) == ([0, 10, 20, 30], [500, 100, 100, 200], [0], 40)
+
+
+def test_the_last_frame_is_not_shown_for_a_pause_from_amid_the_others() -> None:
+    """An MP4 tells how long a frame is decoded: the one shown last was decoded before two others, with a pause after it."""
+    found = read(["0,10,500,K__", "900,880,200,___", "10,10,100,___", "20,10,100,___"], TICK)
+
+    assert found is not None
+    assert found.end == 910
 
 
 @pytest.mark.parametrize(
@@ -92,6 +100,19 @@ def test_parts_have_every_frame_once() -> None:
     assert sum(part.count for part in parts) == 65 * 25
     assert all(before.first + before.count == after.first for before, after in pairwise(parts))
     assert all(before.end == after.start for before, after in pairwise(parts))
+
+
+def test_a_part_costs_by_its_frames_and_its_bytes() -> None:
+    """A short part is not taken for a dear one because there is much to see in it."""
+    times = [index * 3_600 for index in range(1_500)]
+    lines = (f"{time},3600,{300 if index >= 1_100 else 100},{'K__' if index % 50 == 0 else '___'}" for index, time in enumerate(times))
+    timeline = read(lines, TICK)
+    assert timeline is not None
+    parts = cut(timeline, range(1_500), 22.0, start=0.0, container="mov,mp4")
+
+    assert [part.count for part in parts] == [500, 500, 500]
+    assert sum(shares(parts)) == pytest.approx(1.0)
+    assert shares(parts)[0] < shares(parts)[2] < 2 * shares(parts)[0]
 
 
 def test_a_cut_prefers_a_keyframe_of_the_source() -> None:

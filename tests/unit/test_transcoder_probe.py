@@ -98,3 +98,12 @@ def test_the_usual_is_admitted() -> None:
     """8K upright included, and a source that does not know its duration."""
     admit(media(picture(7_680, 4_320, rotation=90), sound()), TranscoderSettings())
     admit(replace(media(picture(duration=None), None), duration=None), TranscoderSettings())
+
+
+def test_a_varying_rate_in_a_broadcast_is_not_ninety_thousand_frames_a_second() -> None:
+    """FFprobe names the stream's clock where it knows no rate: such a source was refused as too fast."""
+    varying = {"avg_frame_rate": "0/0", "r_frame_rate": "90000/1", "time_base": "1/90000"}
+    found = parse({**FILM, "streams": [{**FILM["streams"][1], **varying}]})
+
+    assert found.video is not None
+    assert found.video.rate == 0
