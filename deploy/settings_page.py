@@ -20,6 +20,7 @@ from services.avatar.settings import AvatarSettings
 from services.mailer.settings import MailerSettings
 from services.transcoder.settings import TranscoderSettings
 from shared.settings import PlatformSettings, ServiceSettings
+from shared.webhooks.settings import WebhookSettings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 INTRODUCTION = """\
@@ -33,6 +34,7 @@ A service's own variable goes before the platform's: `AVATAR_REDIS_URL` before `
 SECTIONS: Sequence[tuple[str, type[BaseSettings], str]] = (
     ("All rooms", PlatformSettings, ""),
     ("The gateway", GatewaySettings, ""),
+    ("Webhooks", WebhookSettings, ""),
     ("Every service", ServiceSettings, "AVATAR_"),
     ("The avatar service", AvatarSettings, ""),
     ("The mailer", MailerSettings, ""),

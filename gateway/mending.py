@@ -9,6 +9,7 @@ from gateway.keys import Principal
 from gateway.ledgers import Desk
 from gateway.problems import Problem, invalid
 from gateway.publisher import Publisher, served
+from shared.accepting import webhook_fields
 from shared.ledger import dead
 from shared.ledger.dead import DeadLetter
 from shared.ledger.record import JobRecord
@@ -20,6 +21,9 @@ def mended(desk: Desk, record: JobRecord, request: dict[str, Any]) -> str:
     strangers = [pointer for name, pointer in upload_ids(command) if name not in record.inputs]
     if strangers:
         raise invalid("a redrive keeps the job's uploads; submit a new job to use others", f"/request{strangers[0]}")
+    webhook = command.options.webhook
+    if webhook is not None and any(record.text(name) != value for name, value in webhook_fields(webhook).items()):
+        raise invalid("a redrive keeps the job's webhook; leave it out, or submit a new job", "/request/options/webhook")
     return str(command.model_dump_json(by_alias=True, exclude_unset=True))
 
 

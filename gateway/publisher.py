@@ -20,8 +20,9 @@ from gateway.bodies import may_overflow, parsed, validated
 from gateway.inputs import upload_ids
 from gateway.keys import Principal
 from gateway.ledgers import Desk, Ledgers
-from gateway.problems import Problem, invalid
+from gateway.problems import Problem
 from gateway.uploads import Uploads
+from gateway.webhooks import refuse_unreachable
 from shared import telemetry
 from shared.accepting import Written, heard, new_job, queue_of, unique_of
 from shared.contracts.base import Blob, Command
@@ -193,9 +194,9 @@ def _command(kind: type[Command], body: bytes) -> Command:
 
 
 def served(command: AnyCommand) -> AnyCommand:
-    """The command, unless it asks for what there is not yet. Raises Problem 422."""
+    """The command, unless it asks for what there is not. Raises Problem 422."""
     if command.options.webhook is not None:
-        raise invalid("webhooks are not delivered yet; leave the field out and follow the events instead", "/options/webhook")
+        refuse_unreachable(command.options.webhook)
     return command
 
 

@@ -3,11 +3,11 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from gateway.links import sign_link
+from shared.cloud_events import moment
 from shared.contracts.base import Artifact
 from shared.contracts.states import TERMINAL, State
 from shared.ledger import ids
@@ -15,12 +15,9 @@ from shared.ledger.dead import DeadLetter
 from shared.ledger.record import JobRecord
 from shared.telemetry import trace_id_of
 
+__all__ = ["moment"]  # which stands with events, and which views are full of
+
 Json = dict[str, Any]
-
-
-def moment(ms: int | None) -> str | None:
-    """Unix milliseconds as RFC 3339 in UTC."""
-    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def links(job_id: str) -> Json:

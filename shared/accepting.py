@@ -7,7 +7,8 @@ from typing import Any
 
 from shared.bus import Bus, blob_json, envelope_text, queue_name
 from shared.contracts.base import Blob, Command
-from shared.contracts.options import Options
+from shared.contracts.events import TERMINAL_EVENTS
+from shared.contracts.options import Options, WebhookOptions
 from shared.contracts.registry import Contract
 from shared.ledger.calls import NewJob
 
@@ -44,6 +45,7 @@ def new_job(bus: Bus, command: Command, w: Written, *, labels: Mapping[str, str]
         run_at=_ms(options, "run_at"),
         expires_at=_ms(options, "expires_at"),
         max_attempts=options.max_attempts,
+        webhook=webhook_fields(options.webhook) if options.webhook else None,
         running_cap=w.running_cap,
     )
 
@@ -66,6 +68,13 @@ def unique_of(tenant: str, command: Command) -> tuple[str, int]:
     if not options.unique_key:
         return "", 0
     return f"{tenant}:{command.kind}:{options.unique_key}", options.unique_ttl if options.unique_mode == "ttl" else 0
+
+
+def webhook_fields(asked: WebhookOptions) -> Mapping[str, str]:
+    """What the record says of it: whom to tell, of what (by words, with a space on either side), and in whose line that waits."""
+    wanted = TERMINAL_EVENTS if asked.events is None else asked.events
+    words = sorted({str(event).removeprefix("job.") for event in wanted})
+    return {"webhook": str(asked.url), "tells": f" {' '.join(words)} ", "receiver": f"{asked.url.host}:{asked.url.port}"}
 
 
 def _ms(options: Options, name: str) -> int | None:

@@ -4,7 +4,7 @@ The attack is server-side request forgery: a URL that names, redirects to, or re
 (a cloud's metadata service at 169.254.169.254, a database on localhost). OWASP, "Server-Side Request Forgery Prevention".
 """
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address that a gateway would connect to."""
@@ -21,6 +21,24 @@ def is_public(text: str) -> bool:
     if isinstance(address, IPv4Address):
         return _is_public_v4(address)
     return _is_public_v6(address)
+
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+def networks(text: str) -> Networks:
+    """Networks in CIDR notation, comma-separated. Raises ValueError, whose message names the one that is none."""
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+
+
+def within(text: str, allowed: Networks) -> bool:
+    """Whether an address lies in one of these networks, be it written as IPv4 in IPv6."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    plain = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+    return any(plain in network for network in allowed)
 
 
 def _is_public_v4(address: IPv4Address) -> bool:

@@ -55,6 +55,8 @@ class FetchRules:
     max_bytes: int
     schemes: frozenset[str] = frozenset({"https"})
     allowed: Callable[[str], bool] = is_public
+    only: str = "a public address"
+    """What `allowed` allows, for the error."""
     resolve: Resolve = resolve
     max_redirects: int = 5
     resumes: int = 5
@@ -109,9 +111,9 @@ def fetch(url: str, target: Path, rules: FetchRules, *, checkpoint: Checkpoint, 
 
 def _follow(url: str, part: Partial, rules: FetchRules, checkpoint: Checkpoint, progress: Told) -> Fetched:
     for _ in range(rules.max_redirects + 1):
-        parts = _parts(url, rules)
+        parts = parts_of(url, rules)
         try:
-            with _open(parts, rules, checkpoint) as wire:
+            with connect(parts, rules, checkpoint) as wire:
                 response = _ask(wire, parts, part)
                 if response.status not in REDIRECTS:
                     _accept(response, parts, rules, part)
@@ -137,27 +139,31 @@ def _pause(seconds: float, checkpoint: Checkpoint) -> None:
         time.sleep(min(left, TICK))
 
 
-def _parts(url: str, rules: FetchRules) -> SplitResult:
+def parts_of(url: str, rules: FetchRules) -> SplitResult:
+    """The URL taken apart. Raises PermanentError where no such URL may be asked."""
     try:
         parts = urlsplit(quote(url, safe=LEFT_ALONE))
         port = parts.port
     except ValueError as error:
         raise rules.refuse(f"the URL is malformed: {error}") from error
     if parts.scheme not in rules.schemes or not parts.hostname:
-        raise rules.refuse(f"only {', '.join(sorted(rules.schemes))} URLs are fetched, and this leads to {parts.scheme or 'no scheme'}://")
+        raise rules.refuse(f"only {', '.join(sorted(rules.schemes))} URLs are asked, and this leads to {parts.scheme or 'no scheme'}://")
     if parts.username is not None or port == 0:
         raise rules.refuse("the URL must not carry a user name or the port 0")
     return parts
 
 
-def _open(parts: SplitResult, rules: FetchRules, checkpoint: Checkpoint) -> Wire:
-    """Connect to the first address that answers, all of them checked before."""
+def connect(parts: SplitResult, rules: FetchRules, checkpoint: Checkpoint) -> Wire:
+    """Connect to the first address that answers, all of them checked before.
+
+    Raises PermanentError where one is forbidden, OSError where none answers, and whatever `checkpoint` raises.
+    """
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     checkpoint()
     addresses = rules.resolve(host, port)
     forbidden = [address for address in addresses if not rules.allowed(address)]
     if forbidden or not addresses:
-        raise rules.refuse(f"{host} does not lead to a public address, and only those are fetched")
+        raise rules.refuse(f"{host} does not lead to {rules.only}, and no other is connected to")
     tls = (rules.tls or ssl.create_default_context()) if parts.scheme == "https" else None
     connecting, reading = Patience(checkpoint, rules.connect_seconds), Patience(checkpoint, rules.silence_seconds)
     failed: OSError | None = None

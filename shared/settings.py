@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.addresses import networks
 from shared.errors import SettingsError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -35,6 +36,19 @@ class PlatformSettings(BaseSettings):
     """Where people look at traces, with `{trace_id}` in it; empty: the gateway's own /v1/jobs/{id}/trace."""
     public_url: str = ""
     """Where the world reaches the gateway, such as `https://mail.example.com`: unsubscribe links in mails begin with it."""
+
+    webhook_networks: str = ""
+    """Networks besides the public internet in which webhooks' receivers may be, such as `10.1.0.0/16,127.0.0.1/32`; only in these may
+    a receiver's URL be `http://`."""
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        try:
+            networks(text)
+        except ValueError as error:
+            raise SettingsError(f"COUNTERFOIL_WEBHOOK_NETWORKS must be networks such as 10.1.0.0/16, comma-separated: {error}.") from error
+        return text
 
     @field_validator("public_url")
     @classmethod

@@ -127,6 +127,11 @@ def _service(name: str, places: Places, env: Mapping[str, str]) -> Iterator[Spec
     yield Spec(f"{name}-beat", (*start, "beat", app), env, stage=Stage.SCHEDULES)
 
 
+def _webhooks(env: Mapping[str, str]) -> Iterator[Spec]:
+    # What it owes, the ledger keeps: the home is ready without it.
+    yield Spec("webhooks", (PYTHON, "-m", "shared.webhooks"), env, stage=Stage.SCHEDULES)
+
+
 def processes(settings: EmbeddedSettings, places: Places, mark: str, services: Iterable[str] | None = None) -> list[Spec]:
     """Every process of the home, in the order in which they are shown."""
     env = environment(settings, places, os.environ)
@@ -136,5 +141,6 @@ def processes(settings: EmbeddedSettings, places: Places, mark: str, services: I
         *_ledger(settings, places),
         *_gateway(settings, places, env),
         *rooms,
+        *_webhooks(env),
         *_catcher(settings, places, env),
     ]

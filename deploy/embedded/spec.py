@@ -15,7 +15,7 @@ class Stage(IntEnum):
     LEDGER = 1
     ROOMS = 2
     SCHEDULES = 3
-    """Beats: the home is ready without them, and their first tick is minutes away."""
+    """Beats and webhooks: the home is ready without them. The first tick is minutes away, and what is owed to receivers is kept."""
 
 
 @dataclass(frozen=True, slots=True)

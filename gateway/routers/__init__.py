@@ -17,6 +17,7 @@ from gateway.routers import (
     suppressions,
     unsubscribe,
     uploads,
+    webhooks,
 )
 from shared.contracts.registry import contracts
 
@@ -24,7 +25,21 @@ from shared.contracts.registry import contracts
 def every_router() -> tuple[APIRouter, ...]:
     """All routers; the submit routes are made from the contracts that there are."""
     submits = submit.routers(list(contracts().values()))
-    rest = (jobs, events, artifacts, uploads, schedules, dead_letters, mailings, suppressions, unsubscribe, services, keys, health)
+    rest = (
+        jobs,
+        events,
+        artifacts,
+        uploads,
+        schedules,
+        webhooks,
+        dead_letters,
+        mailings,
+        suppressions,
+        unsubscribe,
+        services,
+        keys,
+        health,
+    )
     return (submits, *(module.router for module in rest))
 
 

@@ -3,12 +3,12 @@
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from gateway import jobs, views
+from gateway import jobs
 from gateway.access import Reader
 from gateway.feed import Feed
 from gateway.ledgers import Desk
@@ -16,9 +16,10 @@ from gateway.openapi import header
 from gateway.problems import invalid
 from gateway.routers.shapes import ERRORS, EventShape
 from gateway.state import state_of
+from shared.cloud_events import cloud_event
 from shared.contracts.events import JobEvent
 from shared.contracts.states import TERMINAL, State
-from shared.ledger import calls, ids
+from shared.ledger import calls
 from shared.ledger.record import JobRecord
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -51,26 +52,7 @@ async def events(
     if "text/event-stream" in request.headers.get("accept", ""):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(_stream(desk, record, after), media_type="text/event-stream", headers=headers)
-    return JSONResponse([cloud_event(record, event) async for event in _history(desk, job_id, after)])
-
-
-def cloud_event(record: JobRecord, event: JobEvent) -> dict[str, Any]:
-    """The event as CloudEvents 1.0 JSON, with the distributed-tracing and sequence extensions."""
-    shown: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": f"{record.id}:{event.seq}",
-        "source": f"/v1/jobs/{record.id}",
-        "type": str(event.type),
-        "subject": record.id,
-        "time": views.moment(event.time),
-        "datacontenttype": "application/json",
-        "sequence": f"{event.seq:010d}",
-        "seq": event.seq,
-        "data": {"job": record.id, "service": ids.service_of(record.id), "kind": record.kind, **event.data},
-    }
-    if traceparent := record.carrier.get("traceparent"):
-        shown["traceparent"] = traceparent
-    return shown
+    return JSONResponse([cloud_event(record.id, record.kind, record.carrier, event) async for event in _history(desk, job_id, after)])
 
 
 async def _history(desk: Desk, job_id: str, after: int) -> AsyncIterator[JobEvent]:
@@ -92,7 +74,7 @@ async def _stream(desk: Desk, record: JobRecord, after: int) -> AsyncIterator[by
             page = await desk.ledger.run(calls.events(record.id, after=after, most=PAGE))
             for event in page.events:
                 after = event.seq
-                body = json.dumps(cloud_event(record, event), ensure_ascii=False, separators=(",", ":"))
+                body = json.dumps(cloud_event(record.id, record.kind, record.carrier, event), ensure_ascii=False, separators=(",", ":"))
                 yield f"id: {event.seq}\nevent: {event.type}\ndata: {body}\n\n".encode()
             if page.state == "" or (after >= page.last and State(page.state) in TERMINAL):
                 return

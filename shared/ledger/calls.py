@@ -66,7 +66,7 @@ class NewJob:
     run_at: int | None = None
     expires_at: int | None = None
     max_attempts: int | None = None
-    webhook: str = ""
+    webhook: Mapping[str, str] | None = None
     running_cap: int | None = None
 
     def fields(self) -> list[Arg]:
@@ -84,7 +84,7 @@ class NewJob:
             "run_at": self.run_at,
             "expires": self.expires_at,
             "max": self.max_attempts,
-            "webhook": self.webhook,
+            **(self.webhook or {}),
             "cap": self.running_cap,
         }
         return [item for name, value in known.items() if value not in (None, "") for item in (name, value)]

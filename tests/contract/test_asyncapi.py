@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from deploy.contracts import asyncapi, release
-from gateway.routers.events import cloud_event
 from shared.bus import queues_of
+from shared.cloud_events import cloud_event
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import EventType, JobEvent
 from shared.contracts.registry import contracts
@@ -68,7 +68,7 @@ def test_event_is_what_the_gateway_tells() -> None:
     """The document's CloudEvent has the fields that the gateway writes, no more and no less."""
     written = DOCUMENT["components"]["schemas"]["CloudEvent"]
     record = JobRecord("avatar_1", {"kind": "avatar.generate.v1", "trace": '{"traceparent": "00-1-2-01"}'})
-    told = cloud_event(record, JobEvent(seq=1, type=EventType.ACCEPTED, time=0))
+    told = cloud_event(record.id, record.kind, record.carrier, JobEvent(seq=1, type=EventType.ACCEPTED, time=0))
 
     assert set(written["properties"]) == set(told)
     assert {*written["required"], "traceparent"} == set(told)

@@ -207,7 +207,12 @@ def test_expires_at_ends_what_did_not_start(desk: ApiDesk, mine: Tenant) -> None
         ({"labels": {"a b": "c"}}, "/options/labels/a b"),
         ({"labels": {"a": 1}}, "/options/labels/a"),
         ({"max_attempts": 0}, "/options/max_attempts"),
-        ({"webhook": {"url": "https://example.com"}}, "/options/webhook"),
+        ({"webhook": {"url": "http://example.com"}}, "/options/webhook/url"),
+        ({"webhook": {"url": "https://ada:secret@example.com"}}, "/options/webhook/url"),
+        ({"webhook": {"url": "https://169.254.169.254/latest"}}, "/options/webhook/url"),
+        ({"webhook": {"url": "https://[::ffff:10.0.0.1]:8443/"}}, "/options/webhook/url"),
+        ({"webhook": {"url": "https://example.com", "events": []}}, "/options/webhook/events"),
+        ({"webhook": {"url": "https://example.com", "events": ["job.done"]}}, "/options/webhook/events/0"),
         ({"colour": "red"}, "/options/colour"),
     ],
 )

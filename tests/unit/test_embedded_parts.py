@@ -109,7 +109,7 @@ def test_plan_takes_services_from_contracts(tmp_path: Path) -> None:
     places = plan.resolve(settings)
     names = [spec.name for spec in plan.processes(settings, places, "mark", services=["printer"])]
 
-    assert names == ["guard", "gateway", "printer-worker", "printer-beat"]
+    assert names == ["guard", "gateway", "printer-worker", "printer-beat", "webhooks"]
 
 
 def test_plan_without_outside_help(tmp_path: Path) -> None:

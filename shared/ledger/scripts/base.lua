@@ -13,7 +13,7 @@ local RINGS_HERE = ARGV[2] == '1'
 local TERMINAL = {succeeded = true, failed = true, canceled = true, expired = true}
 local FIELDS = {'state', 'epoch', 'attempt', 'errors', 'crashes', 'token', 'tenant', 'queue', 'run_at', 'expires', 'max', 'parent', 'index',
   'weight', 'frac', 'wait', 'sealed', 'total', 'ok', 'bad', 'onfail', 'worker', 'pid', 'lease', 'started', 'nonce', 'last', 'unique',
-  'attempt_started', 'pinged', 'shown', 'wsum', 'told', 'created', 'fanned', 'base', 'cap', 'settle'}
+  'attempt_started', 'pinged', 'shown', 'wsum', 'told', 'created', 'fanned', 'base', 'cap', 'settle', 'tells'}
 local NUMBERS = {epoch = true, attempt = true, errors = true, crashes = true, token = true, run_at = true, expires = true, weight = true,
   frac = true, total = true, ok = true, bad = true, lease = true, started = true, attempt_started = true, pinged = true, shown = true, wsum = true, told = true, created = true,
   fanned = true, base = true, cap = true}
@@ -54,6 +54,18 @@ end
 
 local function count(name, by) redis.call('HINCRBY', P .. 'counters', name, by or 1) end
 
+-- A webhook's delivery is owed from the very step that writes its event: no event without it, none twice. `deliveries:<job>` has each by
+-- its event's number; it waits in the line of its receiver (the tenant's host), and receivers take turns (deliveries.lua).
+local function owe(r, seq, type_)
+  local id, receiver = r.id .. ':' .. seq, r.tenant .. ' ' .. redis.call('HGET', job_key(r.id), 'receiver')
+  redis.call('HSET', P .. 'deliveries:' .. r.id, seq,
+    cjson.encode({type = 'job.' .. type_, state = 'pending', made = NOW, since = NOW, next = NOW, number = 0, tries = 0}))
+  redis.call('ZADD', P .. 'owed', int(NOW), id)
+  redis.call('ZADD', P .. 'owed:of:' .. r.tenant .. ':pending', int(NOW), id)
+  redis.call('ZADD', P .. 'owed:line:' .. receiver, int(NOW), id)
+  redis.call('ZADD', P .. 'owed:turn', 'LT', int(NOW), receiver)
+end
+
 -- L7: numbered without a gap, because number and append are in one script. The place in the list is the number, so it is not kept twice.
 local function emit(r, type_, data)
   local seq = redis.call('HINCRBY', job_key(r.id), 'seq', 1)
@@ -61,6 +73,7 @@ local function emit(r, type_, data)
   redis.call('RPUSH', P .. 'events:' .. r.id, '{"type":"job.' .. type_ .. '","time":' .. int(NOW) .. ',"data":' .. body .. '}')
   redis.call('PUBLISH', P .. 'feed', r.id .. ' ' .. seq)
   count(type_)
+  if r.tells ~= '' and string.find(r.tells, ' ' .. type_ .. ' ', 1, true) then owe(r, seq, type_) end
 end
 
 -- Jobs of a tenant that are not done; children are their parent's business.

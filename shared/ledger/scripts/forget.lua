@@ -15,11 +15,36 @@ local function let_uploads_go(r)
   end
 end
 
+-- The deliveries of its webhook go with it: without the job's events nobody could say what they were to tell.
+local function forget_deliveries(r)
+  local owed, receiver = P .. 'deliveries:' .. r.id, r.tenant .. ' ' .. (redis.call('HGET', job_key(r.id), 'receiver') or '')
+  for _, seq in ipairs(redis.call('HKEYS', owed)) do
+    local id = r.id .. ':' .. seq
+    for _, index in ipairs({'owed', 'owed:out', 'owed:out:' .. receiver, 'owed:line:' .. receiver}) do redis.call('ZREM', P .. index, id) end
+    for _, state in ipairs({'pending', 'delivered', 'failed'}) do redis.call('ZREM', P .. 'owed:of:' .. r.tenant .. ':' .. state, id) end
+  end
+  redis.call('UNLINK', owed)
+  if redis.call('EXISTS', P .. 'owed:line:' .. receiver) == 1 then
+    redis.call('ZADD', P .. 'owed:turn', 'LT', int(NOW), receiver) -- one that was out has made room
+  elseif redis.call('EXISTS', P .. 'owed:out:' .. receiver) == 0 then
+    for _, what in ipairs({'hold', 'failing'}) do redis.call('HDEL', P .. 'owed:' .. what, receiver) end
+  end
+end
+
+-- Whether its webhook has deliveries that are still tried: retention waits for them, a day at most.
+local function owes(r)
+  for _, delivery in ipairs(r.tells ~= '' and redis.call('HVALS', P .. 'deliveries:' .. r.id) or {}) do
+    if cjson.decode(delivery).state == 'pending' then return true end
+  end
+  return false
+end
+
 local function forget(r)
   local kids = redis.call('EXISTS', P .. 'kids:' .. r.id) == 1
   if leaves_bytes(r, kids) then redis.call('ZADD', P .. 'bytes', int(NOW), r.id) end
   if kids then redis.call('ZADD', P .. 'orphans', int(NOW), r.id) end
   let_uploads_go(r)
+  if r.tells ~= '' then forget_deliveries(r) end
   drop_lease(r)
   unready(r)
   tally(r.state, -1)

@@ -21,10 +21,13 @@ for i = 4, #ARGV, 3 do
   local state, age, keep = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   if left > 0 then
     local buried = state == 'malformed'
-    local found = overdue(P .. (buried and 'buried' or 'done:' .. state), age, keep)
+    local found, waiting = overdue(P .. (buried and 'buried' or 'done:' .. state), age, keep), 0
     for _, id in ipairs(found) do
       local r = not buried and load(id)
-      if r then
+      if r and owes(r) then
+        redis.call('ZADD', P .. 'done:' .. state, int(NOW), id) -- it comes round again, once its receiver had its day
+        waiting = waiting + 1
+      elseif r then
         forget(r)
       elseif buried then
         redis.call('ZREM', P .. 'buried', id)
@@ -34,12 +37,12 @@ for i = 4, #ARGV, 3 do
         redis.call('ZREM', P .. 'done:' .. state, id)
       end
     end
-    if #found > 0 then
+    if #found > waiting then
       out[#out + 1] = state
-      out[#out + 1] = #found
-      pruned = pruned + #found
+      out[#out + 1] = #found - waiting
+      pruned = pruned + #found - waiting
     end
   end
 end
 if pruned > 0 then count('pruned', pruned) end
-return {(left <= 0 or redis.call('EXISTS', P .. 'orphans') == 1) and 1 or 0, orphans, out}
+return {(left <= 0 and pruned > 0 or redis.call('EXISTS', P .. 'orphans') == 1) and 1 or 0, orphans, out}
