@@ -66,7 +66,8 @@ def _told(one: dict[str, Any]) -> str:
         left = f"With {full['free_gb']:.1f} GB left free by plain tensors"
         said += [
             f"{left}, sixteen variants of 4 steps went as batches of {tried} in {full['s']:.2f} s: {alike}.",
-            f"With no room for one: {_refusal(full['full'])} With another process in the way: {_refusal(one['others'])}",
+            f"With no room for one beside those tensors: {_refusal(full['full'])}",
+            f"With another process in their place: {_refusal(one['others'])}",
         ]
     return "\n".join((*lines, "", " ".join(said)))
 
