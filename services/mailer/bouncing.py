@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 AT_ONCE = 2_000
 """Mails that one look reads; the next one goes on."""
+LOOK_FOR = 45.0
+"""Seconds of reading, for the same reason."""
 NOTED = "bounces"
 """The register of bounces that their mailing's files do not tell of yet: `<mailing>/<half key>` → what came back."""
 LINK = re.compile(re.escape(unsubscribing.PATH) + r"([A-Za-z0-9_-]{20,600})")
@@ -60,11 +62,14 @@ class _Look:
     def read(self, maildir: Maildir) -> None:
         """All that has come in, a mail at a time."""
         maildir.make()
+        until = time.monotonic() + LOOK_FOR
         for mail in maildir.claim(AT_ONCE):
             self._job.checkpoint()
             kind = self._take(mail.read_bytes())
             self.counts[kind] += 1
             (maildir.keep if kind == "unparsed" else maildir.done)(mail)
+            if time.monotonic() > until:
+                break
 
     def _take(self, raw: bytes) -> reports.Kind:
         report = reports.read(raw)

@@ -1,11 +1,10 @@
 """A mailing's HTML, made ready once: MJML compiled, CSS inlined, `cid:` links pointed at the images that come along."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from services.mailer.marks import MarkupError
-from services.mailer.responsive import from_mjml
-from services.mailer.styling import inlined
+from services.mailer.workbench import done_apart
 from shared.contracts.mailer import SendMailing
 from shared.errors import PermanentError
 
@@ -14,15 +13,15 @@ CID = re.compile(r"(?<=[\"'(=\s])cid:([A-Za-z0-9._-]+)(?![A-Za-z0-9._@-])")
 
 def html_of(command: SendMailing, domain: str) -> str | None:
     """The HTML template as it is mailed; None: the mail has none. Raises `PermanentError` with a pointer to what is wrong."""
-    html = command.html if command.mjml is None else _made(from_mjml, command.mjml, "/mjml", "bad-mjml")
+    html = command.html if command.mjml is None else _made("mjml", command.mjml, "/mjml", "bad-mjml")
     if html is not None and command.inline_css:
-        html = _made(inlined, html, "/inline_css", "css-not-inlined")
+        html = _made("css", html, "/inline_css", "css-not-inlined")
     return _with_images(html, command, domain)
 
 
-def _made(step: Callable[[str], str], source: str, pointer: str, kind: str) -> str:
+def _made(step: str, source: str, pointer: str, kind: str) -> str:
     try:
-        return step(source)
+        return done_apart(step, source)
     except MarkupError as error:
         raise PermanentError(str(error), type=kind, pointer=pointer) from error
 

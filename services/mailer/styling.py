@@ -8,8 +8,8 @@ Style sheets stay where they are, for media queries and for classes that a varia
 
 import re
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from html.parser import HTMLParser
+from itertools import zip_longest
 
 import css_inline
 
@@ -92,7 +92,7 @@ def _seen(markup: str) -> list[str]:
 def _refuse_changes(before: list[str], after: list[str]) -> None:
     if before == after:
         return
-    for what, start, end, *_ in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if what != "equal":
-            piece = " ".join(before[start : end + 1])[:120] or "its end"
+    for start, pieces in enumerate(zip_longest(before, after)):
+        if pieces[0] != pieces[1]:
+            piece = " ".join(before[start : start + 2])[:120] or "its end"
             raise MarkupError(f"HTML's rules would move or change something at: {piece}")

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 SECRET = "bounce"  # noqa: S105 - the name of the secret in the mailer's ledger
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -41,10 +42,7 @@ class ReturnPaths:
 
     def address(self, mailing: str, key: str) -> str:
         """The return path of one mail; `key` as `mime.message_key` makes it."""
-        number = 0
-        for character in mailing.removeprefix(PREFIX):
-            number = number << 5 | ALPHABET.index(character)
-        about = number.to_bytes(16) + bytes.fromhex(key[:HALF_KEY])
+        about = _number(mailing) + bytes.fromhex(key[:HALF_KEY])
         token = base64.b32encode(about + self._signature(about)).rstrip(b"=").decode("ascii").lower()
         return f"{self._name}+{token}@{self._domain}"
 
@@ -62,6 +60,15 @@ class ReturnPaths:
 
     def _signature(self, about: bytes) -> bytes:
         return hmac.digest(self._secret, about, hashlib.sha256)[:SIGNED]
+
+
+@lru_cache(maxsize=64)
+def _number(mailing: str) -> bytes:
+    """The 16 bytes of a job's ULID."""
+    number = 0
+    for character in mailing.removeprefix(PREFIX):
+        number = number << 5 | ALPHABET.index(character)
+    return number.to_bytes(16)
 
 
 def _mailing(raw: bytes) -> str:

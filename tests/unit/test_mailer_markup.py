@@ -13,6 +13,7 @@ from services.mailer.marks import MarkupError
 from services.mailer.responsive import from_mjml
 from services.mailer.settings import MailerSettings
 from services.mailer.styling import inlined
+from services.mailer.workbench import done_apart
 from shared.contracts.mailer import Recipient
 from shared.errors import PermanentError
 from tests.unit.mailer_job import MAILING, FakeJob, mailing
@@ -67,6 +68,17 @@ def test_nothing_is_fetched_for_css(tmp_path: Path) -> None:
 
     assert link in inlined(f"<html><head>{link}</head><body><p>x</p></body></html>")
     assert "style=" not in inlined(f"<html><head>{link}</head><body><p>x</p></body></html>")
+
+
+def test_markup_that_eats_the_machine_ends_a_process_of_its_own() -> None:
+    """A style sheet that multiplies itself is refused with a sentence, and this process goes on."""
+    rules = "".join(f"div *{{p{number}:red}}" for number in range(2_000))
+    with pytest.raises(MarkupError, match="more than 1 s or 1 GiB"):
+        done_apart("css", f"<style>{rules}</style><div>{'<i>x</i>' * 20_000}</div>", cpu_seconds=1)
+    with pytest.raises(MarkupError, match="not MJML"):
+        done_apart("mjml", "<p>")
+    with pytest.raises(RuntimeError, match="KeyError"):
+        done_apart("polish", "")
 
 
 MJML = (
