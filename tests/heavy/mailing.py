@@ -1,7 +1,7 @@
 """`python -m tests.heavy.mailing --recipients 5000 100000 1000000 --kill --write`: mailings of many sizes, from upload to recipients.csv.
 
 Gateway, worker and ledger are real, the mails are those of bench.mailer, and Postfix's smtp-sink takes and counts them. Says what a mail
-costs and how much memory each process takes at each size. With `--kill` the whole worker is ended by SIGKILL in the middle of the largest one
+costs and how much memory each process takes at each size. With `--kill` the whole worker is ended by SIGKILL in the middle of the last
 and started again.
 """
 
