@@ -69,7 +69,10 @@ def text(value: str, name: str) -> bytes:
     refuse_controls(value)
     if not value:
         return b""
-    words = value.encode().split(b" ") if _is_plain(value) else encoded_words(value)
+    plain = _is_plain(value)
+    if plain and len(name) + 2 + len(value) <= MAX_LINE:
+        return value.encode()
+    words = value.encode().split(b" ") if plain else encoded_words(value)
     if max(map(len, words)) > MAX_LINE:
         words = encoded_words(value)
     return fold(words, len(name) + 2)
@@ -81,7 +84,10 @@ def mailbox(address: str, name: str, header: str) -> bytes:
     spec = refuse_controls(address).encode()  # beyond ASCII only in a mail to an address that is (RFC 6532)
     if not name:
         return spec
-    if not _is_plain(name) or len(name) > MAX_LINE - 2:
+    plain = _is_plain(name) and len(name) <= MAX_LINE - 2
+    if plain and len(header) + len(name) + len(spec) + len(":  <>") <= MAX_LINE and ATOMS.fullmatch(name):
+        return b"%s <%s>" % (name.encode(), spec)
+    if not plain:
         words = encoded_words(name)
     elif ATOMS.fullmatch(name):
         words = name.encode().split(b" ")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from shared.contracts.mailer import Recipient
 from shared.errors import PermanentError
@@ -34,11 +35,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A good row; `address` is the normalised form of the recipient's address."""
+    """A good row; `address` is the normalised form of the recipient's address, `line` the recipient as JSON."""
 
     row: int
     address: str
     recipient: Recipient
+    line: str
 
 
 def from_list(recipients: Iterable[Recipient]) -> Iterator[Row | Rejected]:
@@ -141,19 +143,21 @@ def _validated(number: int, data: dict[str, Any]) -> Row | Rejected:
     try:
         address = normalise(email)
         recipient = Recipient.model_validate({**data, "email": email})
-        json.dumps(data, ensure_ascii=False).encode()
+        line = recipient.model_dump_json(exclude_unset=True)
     except BadAddressError as error:
         return Rejected(number, email, str(error))
-    except UnicodeEncodeError:
+    except PydanticSerializationError:
         return Rejected(number, email, "a value is not UTF-8")
     except ValidationError as error:
         first = error.errors()[0]
         return Rejected(number, email, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-    return Row(number, address, recipient)
+    return Row(number, address, recipient, line)
 
 
 def _checked(number: int, recipient: Recipient) -> Row | Rejected:
     try:
-        return Row(number, normalise(recipient.email), recipient)
+        return Row(number, normalise(recipient.email), recipient, recipient.model_dump_json(exclude_unset=True))
     except BadAddressError as error:
         return Rejected(number, recipient.email, str(error))
+    except PydanticSerializationError:
+        return Rejected(number, recipient.email, "a value is not UTF-8")
