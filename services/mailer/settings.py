@@ -102,6 +102,11 @@ class MailerSettings(ServiceSettings):
     max_attachment_bytes: int = 15_000_000
     """All attachments of a mail together."""
 
+    @field_validator("bounce_maildir", mode="before")
+    @classmethod
+    def _empty_is_none(cls, given: object) -> object:
+        return given or None  # Path("") is the folder that one happens to be in
+
     @field_validator("bounce_address")
     @classmethod
     def _can_carry_a_token(cls, address: str) -> str:

@@ -79,6 +79,13 @@ def test_whatever_comes_is_read_without_an_error(raw: bytes, kind: str) -> None:
     assert read(raw).kind == kind
 
 
+def test_an_empty_setting_names_no_maildir(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docker-compose.yml sets it: not the folder that the worker happens to stand in."""
+    monkeypatch.setenv("MAILER_BOUNCE_MAILDIR", "")
+
+    assert MailerSettings().bounce_maildir is None
+
+
 @pytest.mark.parametrize("address", ["bounces-of-us@example.com", "a+b@example.com", "nobody", "ü@example.com"])
 def test_a_bounce_address_that_has_no_room_for_a_token_refuses_to_start(address: str) -> None:
     """64 characters before the @ are all there are."""
