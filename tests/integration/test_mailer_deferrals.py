@@ -12,7 +12,7 @@ from services.mailer.settings import MailerSettings
 from shared.contracts.mailer import SendBatch
 from shared.errors import JobPostponed, PermanentError, TransientError
 from tests.integration.smtp_peer import CUT, Peer, running
-from tests.integration.test_mailer_faults import once, people, send, settings_for
+from tests.integration.test_mailer_faults import once, people, settings_for
 from tests.unit.mailer_job import MAILING, FakeJob, mailing, plan, run_children
 
 
@@ -135,9 +135,11 @@ def test_a_421_sends_fewer_at_once(tmp_path: Path) -> None:
         return "421 4.7.0 too many connections" if verb == "MAIL" and count[0] % 2 and count[0] < 12 else ""
 
     with running(Peer(too_many)) as peer:
-        result, _ = send(tmp_path, peer, count=40)
+        settings = settings_for(tmp_path, peer).model_copy(update={"defer_for": 60.0})
+        command = mailing(recipients=people(40))
+        children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
 
-    assert result.sent == 40
+    assert [child.result and child.result["sent"] for child in children] == [40]
     assert set(peer.copies.values()) == {1}
 
 
