@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from services.transcoder.playlists import Playlist, read_playlist
 
+GROWS = "#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0"
 FIRST = 2
 """Parts that there must be before anything is shown."""
 
@@ -24,13 +25,16 @@ def milestone(done: int, parts: int) -> int:
 
 
 def open_end(text: str, segments: int) -> str:
-    """A finished media playlist as one that grows: its first `segments`, and no end."""
+    """A finished media playlist as one that grows: its first `segments`, and no end.
+
+    Played from its start (§4.3.5.2): where there is no end, players would begin near the last segment, as in a live stream.
+    """
     lines, kept = [], 0
     for line in text.splitlines():
         if line == "#EXT-X-ENDLIST" or (kept >= segments and (line.startswith("#EXTINF") or not line.startswith("#"))):
             continue
         kept += not line.startswith("#") and bool(line)
-        lines.append(re.sub("^#EXT-X-PLAYLIST-TYPE:VOD$", "#EXT-X-PLAYLIST-TYPE:EVENT", line))
+        lines.append(re.sub("^#EXT-X-PLAYLIST-TYPE:VOD$", GROWS, line))
     return "\n".join(lines) + "\n"
 
 

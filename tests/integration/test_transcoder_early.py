@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.transcoder.growing import GROWS
 from services.transcoder.playlists import read_playlist
 from services.transcoder.settings import TranscoderSettings
 from shared.contracts.base import Artifact
@@ -44,9 +45,9 @@ def test_what_is_shown_early_is_the_films_own_beginning(tmp_path: Path) -> None:
     assert not {"hls/96p/seg_00003.m4s", "hls/audio/seg_00004.m4s"} & {*early}
     for name, grown in lists.items():
         finished = (job.published / name).read_text(encoding="utf-8")
-        assert "#EXT-X-PLAYLIST-TYPE:EVENT\n" in grown
         assert "#EXT-X-ENDLIST" not in grown
-        assert finished.startswith(grown.replace(":EVENT", ":VOD"))
+        assert finished.startswith(grown.replace(GROWS, "#EXT-X-PLAYLIST-TYPE:VOD"))
+        assert GROWS in grown
         assert read_playlist(finished).complete
     (tmp_path / "begun.mp4").write_bytes(b"".join(early[f"hls/96p/{file}"] for file in read_playlist(lists["hls/96p/playlist.m3u8"]).files))
     assert ask(tmp_path / "begun.mp4")["streams"][0]["nb_read_packets"] == "300"

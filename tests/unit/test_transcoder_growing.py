@@ -25,13 +25,14 @@ def test_what_is_shown_doubles() -> None:
 
 
 def test_a_list_that_grows_has_no_end() -> None:
-    """Of type EVENT; the last segment, which the cut may have shortened, is left out with its length."""
+    """Of type EVENT, begun at its beginning; the last segment, which the cut may have shortened, is left out with its length."""
     assert (
         open_end(FINISHED, 2)
         == """#EXTM3U
 #EXT-X-VERSION:6
 #EXT-X-TARGETDURATION:7
 #EXT-X-PLAYLIST-TYPE:EVENT
+#EXT-X-START:TIME-OFFSET=0
 #EXT-X-MAP:URI="init.mp4"
 #EXTINF:6.000,
 seg_00001.m4s
