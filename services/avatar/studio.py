@@ -14,6 +14,9 @@ from shared.job import Checkpoint, Progress
 
 log = structlog.get_logger()
 
+_FAULTS = (RenderError, ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
+"""What one picture may fail by: `RenderError`, and a fault of ours or a library's. Whatever ends or postpones a job is none of these."""
+
 Publish = Callable[[str, bytes, str], object]
 """`publish(name, data, media_type)`."""
 
@@ -34,11 +37,12 @@ def paint(
 
     Raises:
         PermanentError: `render-failed`, when not one file could be made; `content-refused`, where it was for the content policy alone.
+        Exception: nothing could be made, and an error that nobody foresaw was among the reasons: that one, for another try.
         JobCanceled: the user cancelled between two files.
     """
     variants: list[Variant] = []
     failed: list[FailedVariant] = []
-    refused = 0
+    causes: list[Exception] = []
     total = len(commission.drafts)
     for number, draft in enumerate(commission.drafts, start=1):
         checkpoint()
@@ -46,8 +50,8 @@ def paint(
             progress((number - 1) / total, "draw", f"variant {number} of {total}")
         try:
             picture = draft.draw()
-        except RenderError as error:
-            refused += isinstance(error, RefusedPictureError)
+        except _FAULTS as error:
+            causes.append(error)
             failed.append(_failure(number, draft, error))
             continue
         outputs: list[Output] = []
@@ -56,7 +60,8 @@ def paint(
                 checkpoint()
             try:
                 data = picture.file(output.size or sizes[0], output.format)
-            except RenderError as error:
+            except _FAULTS as error:
+                causes.append(error)
                 failed.append(_failure(number, draft, error, output.artifact))
                 continue
             with clock.stage("publish"):
@@ -65,8 +70,7 @@ def paint(
         if outputs:
             variants.append(_variant(outputs, draft, picture))
     if not variants:
-        kind = "content-refused" if refused == total else "render-failed"
-        raise PermanentError(f"No picture could be rendered: {failed[0].reason}", type=kind)
+        raise _nothing_made(causes)
     progress(1.0, "draw", f"{len(variants)} of {total} drawn")
     return AvatarResult(
         engine=commission.engine,
@@ -94,9 +98,22 @@ def files(number: int, sizes: Sequence[int], formats: Sequence[Format]) -> Itera
             yield Output(artifact=f"avatar-{number}{suffix}.{fmt}", format=fmt, size=size)
 
 
-def _failure(number: int, draft: Draft, error: RenderError, artifact: str | None = None) -> FailedVariant:
-    log.warning("variant_failed", number=number, style=draft.style, artifact=artifact, reason=str(error))
-    return FailedVariant(number=number, style=draft.style, reason=str(error), artifact=artifact)
+def _nothing_made(causes: Sequence[Exception]) -> Exception:
+    if unforeseen := [cause for cause in causes if not isinstance(cause, RenderError)]:
+        return unforeseen[0]
+    kind = "content-refused" if all(isinstance(cause, RefusedPictureError) for cause in causes) else "render-failed"
+    return PermanentError(f"No picture could be rendered: {causes[0]}", type=kind)
+
+
+def _failure(number: int, draft: Draft, error: Exception, artifact: str | None = None) -> FailedVariant:
+    """The text of an error that nobody foresaw stays in the log, for it may hold anything."""
+    if isinstance(error, RenderError):
+        reason = str(error)
+        log.warning("variant_failed", number=number, style=draft.style, artifact=artifact, reason=reason)
+    else:
+        reason = "it could not be drawn; the service's log says why"
+        log.error("variant_broke", number=number, style=draft.style, artifact=artifact, exc_info=error)
+    return FailedVariant(number=number, style=draft.style, reason=reason, artifact=artifact)
 
 
 def _variant(outputs: list[Output], draft: Draft, picture: Picture) -> Variant:

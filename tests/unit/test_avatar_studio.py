@@ -32,9 +32,15 @@ def bad() -> Plain:
     raise RenderError("the style refused")
 
 
-def run(job: AvatarJob, *draws: bool, sizes: tuple[int, ...] = (512,), formats: tuple[Format, ...] = ("webp",)) -> AvatarResult:
-    """Paint one variant for each flag: True draws, False fails."""
-    drafts = [Draft("moods", Rights("CC0 1.0"), Plain if fine else bad, seed=str(number)) for number, fine in enumerate(draws)]
+def broken() -> Plain:
+    """Fail as nobody foresaw."""
+    raise ValueError("secret")
+
+
+def run(job: AvatarJob, *draws: bool | None, sizes: tuple[int, ...] = (512,), formats: tuple[Format, ...] = ("webp",)) -> AvatarResult:
+    """Paint one variant for each flag: True draws, False fails, None is broken."""
+    ways = {True: Plain, False: bad, None: broken}
+    drafts = [Draft("moods", Rights("CC0 1.0"), ways[draw], seed=str(number)) for number, draw in enumerate(draws)]
     return paint(
         Commission("illustrated", drafts),
         sizes,
@@ -54,6 +60,16 @@ def test_one_failure_loses_one_picture(tmp_path: Path) -> None:
     assert ["avatar-1.webp", "avatar-3.webp"] == list(job.published) == [variant.artifact for variant in result.variants]
     assert [(2, "the style refused")] == [(failed.number, failed.reason) for failed in result.failed]
     assert {"image/webp"} == set(job.media_types.values())
+
+
+def test_a_fault_of_ours_loses_one_picture(tmp_path: Path) -> None:
+    """What nobody foresaw costs its own picture, and its text goes to nobody; where there is no other picture, the job is tried again."""
+    result = run(AvatarJob(tmp_path), None, True)
+
+    assert [(1, "it could not be drawn; the service's log says why")] == [(failed.number, failed.reason) for failed in result.failed]
+    assert ["avatar-2.webp"] == [variant.artifact for variant in result.variants]
+    with pytest.raises(ValueError, match="secret"):
+        run(AvatarJob(tmp_path), False, None)
 
 
 def test_no_picture_at_all_is_an_error(tmp_path: Path) -> None:
