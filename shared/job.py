@@ -233,10 +233,7 @@ class Job(Protocol):
         """Raise `JobCanceled` if the user cancelled, `StaleTokenError` if the lease was lost."""
 
     def outranked(self) -> bool:
-        """Does a more urgent job of this service wait, or was this one (or its parent) paused?
-
-        One that can stop at little cost makes room: `raise JobPostponed(…, seconds=0)`. Cheap enough to be asked with every checkpoint.
-        """
+        """Does a more urgent job wait, or is this one paused? One that can makes room: `raise JobPostponed(…, seconds=0)`. Cheap to ask."""
 
     def awaited(self) -> bool:
         """Does any job of this service wait for a worker, be it no more urgent than this one? As cheap."""
@@ -259,6 +256,9 @@ class Job(Protocol):
         An event of the parent tells of the last one. Names that the parent has already stand for the new bytes from then on. False, and
         nothing is shown, where somebody showed this `rank` (1, 2, …) or a higher one before, or where no parent waits.
         """
+
+    def own_artifact(self, name: str) -> Blob | None:
+        """What this job published under this name, be it before it fanned out."""
 
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Store bytes that belong to the job but that users do not see (a child's input)."""

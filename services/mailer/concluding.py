@@ -16,9 +16,10 @@ from services.mailer.batch import LOST_ANSWER
 from services.mailer.journal import Entry, entries
 from services.mailer.mime import message_key
 from services.mailer.planning import REJECTED, RejectedFile, batch_of, rows
+from services.mailer.preflight import REPORT
 from services.mailer.rows import Rejected, Row
 from shared.contracts.base import Blob
-from shared.contracts.mailer import BatchResult, MailingResult, SendMailing
+from shared.contracts.mailer import BatchResult, MailingResult, Preflight, SendMailing
 from shared.contracts.states import State
 from shared.errors import PermanentError
 from shared.job import ChildResult, Job
@@ -56,7 +57,17 @@ def conclude(command: SendMailing, job: Job, children: Sequence[ChildResult]) ->
         dry_run=command.dry_run,
         seconds=round(seconds, 3),
         per_second=round((counts["sent"] + counts["rendered"]) / seconds, 1),
+        preflight=_report(job),
     )
+
+
+def _report(job: Job) -> Preflight | None:
+    """What the plan found before the first mail."""
+    made = job.own_artifact(REPORT)
+    if made is None:
+        return None
+    with job.open(made) as path:
+        return Preflight.model_validate_json(path.read_bytes())
 
 
 def _join(children: Sequence[ChildResult], job: Job, out: fates.FateFiles) -> dict[int, ChildResult]:

@@ -157,6 +157,11 @@ def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
     """Read the stashed content, load its attachments and compile its templates."""
     with job.open(blob) as path:
         content = Content.model_validate_json(path.read_bytes())
+    return content, writer_of(content, mailing, job)
+
+
+def writer_of(content: Content, mailing: str, job: Job) -> Writer:
+    """Load the attachments and compile the templates."""
     files = []
     for attached in content.attachments:
         with job.open(attached.blob) as path:
@@ -168,4 +173,4 @@ def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
         attachments=files,
     )
     link = unsubscribe.links(job, mailing, content.one_click_at) if content.one_click_at else None
-    return content, Writer(mailing, template_of(content), skeleton, link)
+    return Writer(mailing, template_of(content), skeleton, link)

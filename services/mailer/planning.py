@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from services.mailer import preflight
 from services.mailer.again import digest, listed
 from services.mailer.content import from_command
 from services.mailer.policy import LONGEST_PACED
@@ -163,6 +164,8 @@ def plan_mailing(command: SendMailing, job: Job, settings: MailerSettings) -> Fa
         )
     plan.fields.refuse()
     _refuse_endless(command, plan.good)
+    if command.preflight != "off" and plan.fields.first is not None:
+        preflight.publish(preflight.examine(command, content, job, settings, plan.fields.first, plan.good), command, job)
     # Artifacts count only with the job's result, which comes after the batches: until then this is a stash that they pass on.
     rejected_file = job.stash(REJECTED, plan.rejected.path, "text/csv") if rejected else None
     stashed = job.stash("content.json", content.model_dump_json().encode(), "application/json")

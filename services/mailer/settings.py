@@ -99,6 +99,8 @@ class MailerSettings(ServiceSettings):
     site_rates: str = ""
     """Mails a second to the mailboxes of a domain: `gmail.com,googlemail.com=20 *=5`. Domains with commas between are one site; `*` is
     every other domain, each for itself."""
+    preflight_dns: bool = True
+    """Look up SPF, DKIM and DMARC of a mailing's From domain before the first mail."""
     max_attachment_bytes: int = 15_000_000
     """All attachments of a mail together."""
 

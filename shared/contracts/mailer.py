@@ -79,6 +79,29 @@ class Attachment(Result):
     cid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
 
 
+class Finding(Result):
+    """What the preflight found: `rule` is a stable name, `of` whose rule it is (gmail, yahoo, microsoft, or an RFC).
+
+    An `error` makes mails fail or be refused, a `warning` is likely to land them in spam, a `note` is for information.
+    """
+
+    level: Literal["error", "warning", "note"]
+    rule: str
+    detail: str
+    of: list[str] = []
+
+
+class Preflight(Result):
+    """What is known of a mailing before its first mail. `bytes`: the size of one mail; `seconds`: how long the set rates make it last."""
+
+    findings: list[Finding]
+    dns: str
+    """`answered`, or why it was not asked or did not answer."""
+    recipients: int
+    bytes: int | None = None
+    seconds: float | None = None
+
+
 class MailingResult(Result):
     """The counts; the artifact `recipients.csv` says for each recipient what happened and in the server's words."""
 
@@ -100,6 +123,7 @@ class MailingResult(Result):
     dry_run: bool = False
     seconds: float
     per_second: float
+    preflight: Preflight | None = None
 
 
 class SendMailing(Command):
@@ -136,6 +160,9 @@ class SendMailing(Command):
     rate_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=5_000)] = 250
     dry_run: bool = False
+    preflight: Literal["report", "strict", "off"] = "report"
+    """What is looked at before the first mail (size, parts, unsubscribing, SPF, DKIM, DMARC, the big mailbox providers' rules): told in the
+    result; with `strict` an error among it ends the mailing before anybody is mailed."""
     on_unknown: OnUnknown | None = None
     """None: resend where the job's priority is high, else skip."""
     transactional: bool = False

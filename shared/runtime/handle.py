@@ -161,6 +161,11 @@ class JobHandle:
             return False
         return patiently(self._runtime, showing.show_above(self.id, self._record.token, made, made[-1], rank))
 
+    def own_artifact(self, name: str) -> Blob | None:
+        """What this job published under this name, be it before it fanned out."""
+        made = next((each for each in self.artifacts if each.name == name), None)
+        return None if made is None else Blob(key=made.key, bytes=made.bytes, sha256=made.sha256)
+
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Store bytes that users do not see."""
         return self._runtime.storage.put(self._key("stash", name), source, media_type)

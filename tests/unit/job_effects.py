@@ -8,6 +8,7 @@ from pathlib import Path
 from socket import socketpair
 from typing import Any, Generic, TypeVar
 
+from shared.contracts.base import Blob
 from shared.contracts.options import Priority
 from shared.job import Caretaker, ChildResult, Grant, Note, Once, Rate, Register
 from shared.past import Past
@@ -152,6 +153,11 @@ class NoEffects:
     def throttles(self) -> FakeThrottles:
         """Of its own."""
         return FakeThrottles()
+
+    def own_artifact(self, name: str) -> Blob | None:
+        """Nothing."""
+        del name
+        return None
 
     def past(self, job_id: str) -> Past | None:
         """There was none before."""

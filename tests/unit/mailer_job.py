@@ -116,6 +116,10 @@ class FakeJob:
         self.artifacts.append(artifact)
         return artifact
 
+    def own_artifact(self, name: str) -> Blob | None:
+        """As `publish` kept it."""
+        return next((Blob(key=each.key, bytes=each.bytes) for each in self.artifacts if each.name == name), None)
+
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
         """Keep a copy."""
         path = self._store(f"stash/{name}", source)
