@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from services.avatar.company import EDGE, own_part
+from services.avatar.company import EDGE, flood, own_part
 from services.avatar.crop import Crop
 from services.avatar.filters import box, crisp, guided_model, luminance, resize, smoothstep
 from services.avatar.inference import load_model
@@ -31,7 +31,7 @@ def cut_out(crop: Crop) -> "Plane":
     mask: Plane = model.run(small.astype(np.float32) / np.float32(255))[1][..., 0]
     mask = mask * resize(crop.valid, model.edge)
     mask = mask * resize(_connected(resize(mask, _COARSE), crop), model.edge)
-    if crop.others:
+    if crop.face is not None:
         mask = mask * np.clip(resize(own_part(resize(mask, EDGE), crop), model.edge), 0, 1)
     slope, offset = guided_model(luminance(small), mask, _RADIUS, _SOFTNESS)
     fine = resize(slope, crop.edge) * luminance(crop.pixels) + resize(offset, crop.edge)
@@ -44,19 +44,10 @@ def _connected(mask: "Plane", crop: Crop) -> "Plane":
 
     left, top, right, bottom = crop.face or (crop.edge // 3, crop.edge // 3, 2 * crop.edge // 3, 2 * crop.edge // 3)
     scale = mask.shape[0] / crop.edge
-    reached = np.zeros(mask.shape, dtype=bool)
-    reached[int(top * scale) : int(bottom * scale) + 1, int(left * scale) : int(right * scale) + 1] = True
-    allowed = mask > 0.5  # noqa: PLR2004 - more person than not
-    while True:
-        grown = reached & allowed
-        grown[1:] |= reached[:-1]
-        grown[:-1] |= reached[1:]
-        grown[:, 1:] |= reached[:, :-1]
-        grown[:, :-1] |= reached[:, 1:]
-        grown &= allowed
-        if grown.sum() <= (reached & allowed).sum():
-            break
-        reached = grown
+    seeds = np.zeros(mask.shape, dtype=bool)
+    seeds[int(top * scale) : int(bottom * scale) + 1, int(left * scale) : int(right * scale) + 1] = True
+    reached = flood(seeds, mask > 0.5)  # noqa: PLR2004 - more person than not
+    grown = reached.copy()
     for shift in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
         grown[shift[0]] |= reached[shift[1]]
         grown[:, shift[0]] |= reached[:, shift[1]]

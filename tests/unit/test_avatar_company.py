@@ -8,7 +8,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageOps
 
-from services.avatar.crop import frame
+from services.avatar.company import EDGE as EDGES
+from services.avatar.company import own_part
+from services.avatar.crop import Crop, frame
 from services.avatar.faces import find_face
 from services.avatar.matte import cut_out
 
@@ -49,3 +51,23 @@ def test_who_stands_behind_is_left_out(right: int, down: int) -> None:
     assert float((crowd * theirs).sum() / theirs.sum()) > 0.5
     assert float((matte * theirs).sum() / theirs.sum()) < 0.25
     assert float((matte * own).sum() / own.sum()) > 0.95
+
+
+def test_who_shows_no_face_goes_and_hats_stay() -> None:
+    """What comes in from the side and touches by something thin is somebody else's; a brim, long hair and an elbow at the side are not."""
+    rows, columns = np.mgrid[:EDGES, :EDGES]
+    person = (np.hypot((rows - 44) / 26, (columns - 48) / 18) < 1) | (np.hypot((rows - 110) / 45, (columns - 48) / 46) < 1)
+    brim = (abs(rows - 24) < 3) & (abs(columns - 48) < 46)
+    hair = (abs(rows - 60) < 34) & (abs(columns - 48) < 26)
+    elbow = (rows > 75) & (columns > 80)
+    stranger = (columns > 74) & (abs(rows - 40) < 14)
+    touch = (abs(rows - 40) < 3) & (columns > 60)
+    crop = Crop(np.full((192, 192, 3), 128, dtype=np.uint8), np.ones((192, 192), dtype=np.float32), (66, 58, 126, 118))
+
+    def kept(mask: npt.NDArray[np.bool_], part: npt.NDArray[np.bool_]) -> float:
+        return float(own_part(mask.astype(np.float32), crop)[part].mean())
+
+    for own in (person | brim, person | hair, person | elbow):
+        assert 1.0 == kept(own, own)
+    assert kept(person | touch | stranger, stranger) < 0.1
+    assert kept(person | touch | stranger, person & ~stranger & ~touch) > 0.97
