@@ -26,6 +26,8 @@ LONGEST_VALUE = 1_000
 # start neither a dot nor the F of a mailbox's `From `.
 PLAIN_VALUE = re.compile(r"[ -\-/-<>-EG-^`-~](?:[ -<>-~]|=(?!_|\Z))*")
 PLAIN_EDGE = re.compile(r"(?:\A|\n)(?:F|Fr|Fro|From)\Z")
+# Is its own quoted-printable: short, no `=`, no dot in front, no blank at the end.
+BARE_VALUE = re.compile(r"[!-\-/-<>-~](?:[ -<>-~]{0,68}[!-<>-~])?")
 TIDY_VALUE = re.compile(r"\S(?:.*\S)?")
 """Leaves no empty lines behind, and no blank at a line's end."""
 
@@ -81,7 +83,12 @@ class Form:
                 return transfer.encode_body(self.text(values))
         if transfer.base64_is_shorter(more, self._bytes):
             return transfer.encode_body(self.text(values))
-        return b"quoted-printable", SOFT_BREAK.join(filter(None, self._order([*self._quoted, *map(quoted, values)])))
+        return b"quoted-printable", SOFT_BREAK.join(filter(None, self._order([*self._quoted, *map(_quoted_value, values)])))
+
+
+def _quoted_value(value: str) -> bytes:
+    """As `quoted`, in a quarter of the time for what most values are; keeping them would be no use, for they differ from mail to mail."""
+    return value.encode() if BARE_VALUE.fullmatch(value) else quoted(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ A thread that waits for the answer costs more than the answer: it wants the inte
 
 from typing import Any, Generic, TypeVar, cast
 
+import hiredis
 import redis
 from redis.exceptions import NoScriptError
 
@@ -23,7 +24,7 @@ class Posted(Generic[T]):
         self._call = call
         self._connection: Any = pool.get_connection()
         try:
-            self._connection.send_packed_command(self._connection.pack_command(*command))
+            self._connection.send_packed_command([hiredis.pack_command(command)])
         except BaseException:
             self.drop()
             raise
