@@ -153,6 +153,11 @@ class Counterfoil:
             self.transport.request("POST", f"/v1/mailings/{_id(mailing)}/resend", json={"who": who}, safe=True).json()
         )
 
+    def preview(self, mailing: Mapping[str, Any]) -> dict[str, Any]:
+        """One mail of a mailing as it would go out, sent to nobody: `mailing` is its body, and `like`, whose mail (default: the first)."""
+        shown: dict[str, Any] = self.transport.request("POST", "/v1/mailings/preview", json=dict(mailing), safe=True).json()
+        return shown
+
     def delete(self, job: JobLike) -> None:
         """Remove a done job, its artifacts and its events."""
         self.transport.request("DELETE", f"/v1/jobs/{_id(job)}")

@@ -70,6 +70,9 @@ def _mail(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", action="append", default=[], metavar="CID=FILE", help="a picture that the HTML shows as cid:CID")
     parser.add_argument("--rate", dest="rate_per_second", type=float, metavar="N", help="at most this many mails a second")
     parser.add_argument("--batch-size", type=int, metavar="N")
+    parser.add_argument("--preflight", choices=("report", "strict", "off"), help="strict: mail nobody where the preflight finds an error")
+    parser.add_argument("--test-to", action="append", default=[], metavar="EMAIL", help="a marked test to this address, to nobody else")
+    parser.add_argument("--preview", action="store_true", help="print the first recipient's mail as JSON, send nothing")
     parser.add_argument("--dry-run", action="store_true", default=None, help="render everything, send nothing")
     add_options(parser, watch_by_default=True)
     parser.set_defaults(run=mail)
@@ -109,7 +112,9 @@ def mail(session: Session) -> int:
         raise ClientError("Give the recipients either with --recipients FILE or with --to ADDRESS.")
     if not (args.html or args.mjml or args.text):
         raise ClientError("Give --html (or --mjml), --text or both: a mail needs a body.")
-    body = given(args, "subject", "list_unsubscribe", "transactional", "inline_css", "rate_per_second", "batch_size", "dry_run")
+    body = given(
+        args, "subject", "list_unsubscribe", "transactional", "inline_css", "rate_per_second", "batch_size", "dry_run", "preflight"
+    )
     body["from"] = mailbox(args.sender)
     body |= {name: read_text(getattr(args, name)) for name in ("html", "mjml", "text") if getattr(args, name)}
     if args.reply_to:
@@ -119,6 +124,11 @@ def mail(session: Session) -> int:
     if attachments:
         body["attachments"] = attachments
     body["recipients"] = [{"email": email} for email in args.to] or send_file(session, args.recipients)
+    if args.test_to:
+        body["test"] = {"to": args.test_to}
+    if args.preview:
+        session.show_json(session.client.preview(body))
+        return OK
     return hand_over(session, "mailings", body)
 
 

@@ -12,16 +12,20 @@ from gateway.access import Submitter
 from gateway.bodies import read_json, validated
 from gateway.ledgers import Desk
 from gateway.openapi import json_body
-from gateway.problems import Problem
+from gateway.problems import Problem, invalid
 from gateway.routers.shapes import ERRORS, PROBLEM, JobShape
 from gateway.routers.submit import HEADERS, TOLD, idempotency_key
 from gateway.state import state_of
-from shared.contracts.mailer import SendMailing, Who
+from shared.contracts.mailer import PreviewMailing, SendMailing, Who
+from shared.contracts.mailer_preview import PreviewResult
+from shared.ledger import retention
 from shared.ledger.record import JobRecord
 
 router = APIRouter(prefix="/v1/mailings", tags=["mailer"])
 LABEL = "resend_of"
 """The label of a mailing that was made of another: its value is the other's id."""
+PATIENCE = 20.0
+"""Seconds that the answer waits for a preview."""
 TOLD_BY = "recipients.jsonl"
 ONCE_ONLY = ("run_at", "expires_at", "unique_key", "unique_mode", "unique_ttl")
 """Options of the old mailing that were about that one."""
@@ -64,6 +68,38 @@ async def resend(request: Request, job_id: str, who: Submitter) -> JSONResponse:
         {"Idempotent-Replayed": "true"} if ticket.replayed else {}
     )
     return JSONResponse(ticket.job, status_code=202, headers=headers)
+
+
+@router.post(
+    "/preview",
+    summary="See one mail of a mailing, without sending it",
+    response_model=None,
+    responses={
+        200: {"model": PreviewResult, "description": "The mail"},
+        202: {"model": JobShape, "description": "It takes longer than 20 s: the job whose result it will be"},
+        **dict.fromkeys((409, 413, 415, 429), PROBLEM),
+        **ERRORS,
+    },
+    openapi_extra=json_body(PreviewMailing),
+)
+async def preview(request: Request, who: Submitter) -> JSONResponse:
+    """The body of a mailing, and whose mail is to be shown (`like`, else the first recipient's). With the preflight's findings."""
+    state, body = state_of(request), await read_json(request)
+    if isinstance(body, dict) and isinstance(options := body.setdefault("options", {}), dict):
+        options.setdefault("priority", "high")
+    ticket = await state.publisher.submit(PreviewMailing, json.dumps(body).encode(), who)
+    desk, record = await jobs.find(state.ledgers, ticket.job["id"], who)
+    record = await jobs.until_done(desk, record, PATIENCE)
+    if not record.done:
+        return JSONResponse(ticket.job, status_code=202, headers={"Location": f"/v1/jobs/{record.id}"})
+    await desk.ledger.run(retention.delete(record.id, who.tenant))  # looked at once, by whoever asked
+    result = record.json("result")
+    if result is None:
+        raise Problem("conflict", f"the preview {record.state}: {(record.json('error') or {}).get('detail', 'no reason was given')}")
+    problem = result.pop("problem", None)
+    if problem is not None:
+        raise invalid(problem["detail"], problem["pointer"])
+    return JSONResponse(result)
 
 
 def _refuse(record: JobRecord, who: Who) -> None:

@@ -14,7 +14,7 @@ import dns.resolver
 
 from services.mailer.dkim import Key
 from services.mailer.rules import PROVIDERS
-from shared.contracts.mailer import Finding
+from shared.contracts.mailer_preview import Finding
 
 PATIENCE = 2.0
 DEEPEST = 5
@@ -57,6 +57,8 @@ class Dns:
         """MX, else A or AAAA (RFC 5321, 5.1)."""
         exchanges = self._ask(name, "MX")
         if exchanges is None:
+            if not self._ask("com.", "NS"):
+                raise SilentError("this DNS knows no public names")
             return None
         if exchanges:
             return any(str(record.exchange) != "." for record in exchanges)

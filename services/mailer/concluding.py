@@ -19,7 +19,8 @@ from services.mailer.planning import REJECTED, RejectedFile, batch_of, rows
 from services.mailer.preflight import REPORT
 from services.mailer.rows import Rejected, Row
 from shared.contracts.base import Blob
-from shared.contracts.mailer import BatchResult, MailingResult, Preflight, SendMailing
+from shared.contracts.mailer import BatchResult, MailingResult, SendMailing
+from shared.contracts.mailer_preview import Preflight
 from shared.contracts.states import State
 from shared.errors import PermanentError
 from shared.job import ChildResult, Job

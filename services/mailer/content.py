@@ -52,11 +52,11 @@ def from_command(command: SendMailing, job: Job, settings: MailerSettings) -> Co
     content = Content(
         sender=sender,
         reply_to=command.reply_to and _address(command.reply_to, "/reply_to/email"),
-        subject=command.subject,
+        subject=command.subject if command.test is None else f"[Test] {command.subject}",
         html=html,
         text=command.text if command.text is not None or html is None else from_html(html),
         text_is_derived=command.text is None,
-        headers=command.headers,
+        headers=command.headers if command.test is None else {**command.headers, "X-Counterfoil-Test": "true"},
         list_unsubscribe=unsubscribe.TEMPLATE if one_click else command.list_unsubscribe,
         one_click_at=settings.public_url if one_click else "",
         attachments=[

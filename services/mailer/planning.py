@@ -19,6 +19,7 @@ from services.mailer.again import digest, listed
 from services.mailer.content import from_command
 from services.mailer.policy import LONGEST_PACED
 from services.mailer.preflight import Fields
+from services.mailer.previewing import test_rows
 from services.mailer.rows import Rejected, Row
 from services.mailer.settings import MailerSettings
 from shared.contracts.base import Blob
@@ -36,7 +37,8 @@ IN_MEMORY = 50_000
 
 def rows(command: SendMailing, job: Job) -> Iterator[Row | Rejected]:
     """All rows in order; an address that came before is rejected as a duplicate. The same command gives the same rows."""
-    yield from _distinct(listed(command.recipients, job), job.workdir / "seen.sqlite")
+    source = listed(command.recipients, job) if command.test is None else test_rows(command.test, command, job)
+    yield from _distinct(source, job.workdir / "seen.sqlite")
 
 
 def _distinct(source: Iterator[Row | Rejected], path: Path) -> Iterator[Row | Rejected]:

@@ -12,7 +12,8 @@ from services.mailer.rules import Specimen
 from services.mailer.settings import MailerSettings
 from services.mailer.templates import RenderError, asked_for
 from services.mailer.unsubscribe import VARIABLE
-from shared.contracts.mailer import Finding, Preflight, Recipient, SendMailing
+from shared.contracts.mailer import Recipient, SendMailing
+from shared.contracts.mailer_preview import Finding, Preflight
 from shared.errors import PermanentError
 from shared.job import Job
 

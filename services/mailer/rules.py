@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from shared.contracts.mailer import Finding
+from shared.contracts.mailer_preview import Finding
 
 PROVIDERS = ["gmail", "yahoo", "microsoft"]
 LARGEST = 25_000_000

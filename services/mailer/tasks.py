@@ -6,8 +6,18 @@ from services.mailer.batch import send_batch as send_one_batch
 from services.mailer.bouncing import collect
 from services.mailer.concluding import conclude
 from services.mailer.planning import plan_mailing
+from services.mailer.previewing import preview
 from services.mailer.settings import settings
-from shared.contracts.mailer import BatchResult, BouncesResult, CollectBounces, MailingResult, SendBatch, SendMailing
+from shared.contracts.mailer import (
+    BatchResult,
+    BouncesResult,
+    CollectBounces,
+    MailingResult,
+    PreviewMailing,
+    SendBatch,
+    SendMailing,
+)
+from shared.contracts.mailer_preview import PreviewResult
 from shared.job import FanOut, Job
 from shared.service import Handler
 from shared.telemetry import step
@@ -23,6 +33,11 @@ def send_mailing(command: SendMailing, job: Job) -> MailingResult | FanOut:
         return conclude(command, job, children)
 
 
+def preview_mailing(command: PreviewMailing, job: Job) -> PreviewResult:
+    """Show the mail of one recipient."""
+    return preview(command, job, settings())
+
+
 def send_batch(command: SendBatch, job: Job) -> BatchResult:
     """Mail one batch of a mailing."""
     with step("send batch", **{"counterfoil.batch": command.number}):
@@ -35,4 +50,9 @@ def collect_bounces(command: CollectBounces, job: Job) -> BouncesResult:
         return collect(command, job, settings())
 
 
-HANDLERS: Mapping[str, Handler] = {SendMailing.kind: send_mailing, SendBatch.kind: send_batch, CollectBounces.kind: collect_bounces}
+HANDLERS: Mapping[str, Handler] = {
+    SendMailing.kind: send_mailing,
+    PreviewMailing.kind: preview_mailing,
+    SendBatch.kind: send_batch,
+    CollectBounces.kind: collect_bounces,
+}

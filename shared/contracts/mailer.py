@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from shared.contracts.base import Blob, Command, Message, Result, UploadId
+from shared.contracts.mailer_preview import Preflight, PreviewResult
 from shared.contracts.registry import Contract
 from shared.contracts.upkeep import MeasureQueues, Sweep
 
@@ -79,29 +80,6 @@ class Attachment(Result):
     cid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
 
 
-class Finding(Result):
-    """What the preflight found: `rule` is a stable name, `of` whose rule it is (gmail, yahoo, microsoft, or an RFC).
-
-    An `error` makes mails fail or be refused, a `warning` is likely to land them in spam, a `note` is for information.
-    """
-
-    level: Literal["error", "warning", "note"]
-    rule: str
-    detail: str
-    of: list[str] = []
-
-
-class Preflight(Result):
-    """What is known of a mailing before its first mail. `bytes`: the size of one mail; `seconds`: how long the set rates make it last."""
-
-    findings: list[Finding]
-    dns: str
-    """`answered`, or why it was not asked or did not answer."""
-    recipients: int
-    bytes: int | None = None
-    seconds: float | None = None
-
-
 class MailingResult(Result):
     """The counts; the artifact `recipients.csv` says for each recipient what happened and in the server's words."""
 
@@ -124,6 +102,13 @@ class MailingResult(Result):
     seconds: float
     per_second: float
     preflight: Preflight | None = None
+
+
+class TestSend(Result):
+    """The mailing is for these addresses only, each with the values of one recipient: `like`, else the first."""
+
+    to: Annotated[list[Email], Field(min_length=1, max_length=20)]
+    like: Email | None = None
 
 
 class SendMailing(Command):
@@ -160,6 +145,8 @@ class SendMailing(Command):
     rate_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=5_000)] = 250
     dry_run: bool = False
+    test: TestSend | None = None
+    """Send it to yourself first: marked in the subject ([Test]) and by the header X-Counterfoil-Test, to nobody of `recipients`."""
     preflight: Literal["report", "strict", "off"] = "report"
     """What is looked at before the first mail (size, parts, unsubscribing, SPF, DKIM, DMARC, the big mailbox providers' rules): told in the
     result; with `strict` an error among it ends the mailing before anybody is mailed."""
@@ -190,6 +177,16 @@ class SendMailing(Command):
                 msg = f"{name} is written by the mailer; leave it out"
                 raise ValueError(msg)
         return headers
+
+
+class PreviewMailing(SendMailing):
+    """Internal: write the mail of one recipient (`like`, else the first), and send nothing."""
+
+    kind: ClassVar[str] = "mailer.preview.v1"
+    route: ClassVar[str | None] = None
+    result: ClassVar[type[Result]] = PreviewResult
+
+    like: Email | None = None
 
 
 class BatchResult(Result):
@@ -272,4 +269,6 @@ class MeasureMailer(MeasureQueues):
     kind: ClassVar[str] = "mailer.measure.v1"
 
 
-CONTRACT = Contract("mailer", "Personal mail to many recipients", (SendMailing, SendBatch, CollectBounces, SweepMailer, MeasureMailer))
+CONTRACT = Contract(
+    "mailer", "Personal mail to many recipients", (SendMailing, PreviewMailing, SendBatch, CollectBounces, SweepMailer, MeasureMailer)
+)

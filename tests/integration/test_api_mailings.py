@@ -1,11 +1,14 @@
 """Over HTTP: a job is paused and resumed; a mailing that is over is sent to those who are without it."""
 
 import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from shared.contracts.base import Artifact
 from shared.ledger import calls
 from tests.gateways import problem
 from tests.integration.api_desk import BODIES, ApiDesk, Tenant
+from tests.servers import wait_until
 
 
 def end(desk: ApiDesk, job: str, **counts: int) -> None:
@@ -56,3 +59,22 @@ def test_what_cannot_be_sent_again(desk: ApiDesk, mine: Tenant) -> None:
         problem(other.client.post(f"/v1/mailings/{silent}/resend", json={"who": "missed"}), "not-found")
     wrong = problem(mine.client.post(f"/v1/mailings/{silent}/resend", json={"who": "all"}), "invalid-request")
     assert ["/who"] == [error["pointer"] for error in wrong["errors"]]
+
+
+def test_preview(desk: ApiDesk, mine: Tenant) -> None:
+    """The worker's answer at once, as a mail or as a problem with its pointer; nothing of it stays among the jobs."""
+
+    def answer(result: Mapping[str, object]) -> None:
+        ledger = desk.ledgers["mailer"]
+        wait_until(lambda: ledger.run(calls.jobs(mine.name)) != [], "somebody asks", seconds=10)
+        (job,) = ledger.run(calls.jobs(mine.name))
+        desk.run(job.id, calls.succeed(job.id, desk.claim(job.id), json.dumps(result), "[]"))
+
+    for result, status in (({"subject": "Hi Ada"}, 200), ({"problem": {"detail": "no name", "pointer": "/html"}}, 422)):
+        with ThreadPoolExecutor(1) as worker:
+            done = worker.submit(answer, result)
+            seen = mine.client.post("/v1/mailings/preview", json=BODIES["mailings"])
+            done.result()
+        assert (status, []) == (seen.status_code, mine.client.get("/v1/jobs").json()["items"])
+    assert ["/html"] == [error["pointer"] for error in problem(seen, "invalid-request")["errors"]]
+    problem(mine.client.post("/v1/mailings/preview", json={**BODIES["mailings"], "subjekt": ""}), "invalid-request")
