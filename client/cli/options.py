@@ -74,6 +74,11 @@ def read_text(path: Path) -> str:
         raise ClientError(f"{path} cannot be read: {reason}.") from error
 
 
+def settings_of(words: list[str]) -> dict[str, Any]:
+    """`name=value …`, where a value is JSON or text. Raises ClientError for a word that reads otherwise."""
+    return {name: _value(value) for name, value in map(_pair, words)}
+
+
 def _value(text: str) -> Any:
     try:
         return json.loads(text)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from client.cli.jobs import finish, follow
 from client.cli.live import bars
-from client.cli.options import add_options, body_of, options_of, read_text
+from client.cli.options import add_options, body_of, options_of, read_text, settings_of
 from client.cli.session import OK, Session
 from client.errors import ClientError
 
@@ -34,6 +34,10 @@ def _avatar(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", help="always the same picture for the same text, such as a mail address")
     parser.add_argument("--photo", type=Path, metavar="FILE", help="a portrait to make an avatar of")
     parser.add_argument("--style", help="see `counterfoil services --json` for the styles")
+    parser.add_argument("--style-picture", type=Path, metavar="FILE", help="with --photo: painted in the manner of this picture")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the style, such as painting=woodcut; may be repeated"
+    )
     parser.add_argument("--variants", type=int, metavar="N", help="how many pictures, 1-16")
     parser.add_argument("--size", type=int, metavar="PX", help="edge of the square, 16-2048")
     parser.add_argument("--format", choices=("png", "webp", "avif", "jpeg", "svg"))
@@ -102,6 +106,10 @@ def avatar(session: Session) -> int:
         raise ClientError("Give exactly one of a prompt, --seed and --photo.")
     if args.photo:
         body["photo"] = send_file(session, args.photo)
+    if args.style_picture:
+        body["style_picture"] = send_file(session, args.style_picture)
+    if args.set:
+        body["style_options"] = settings_of(args.set)
     return hand_over(session, "avatars", body)
 
 

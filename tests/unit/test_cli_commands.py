@@ -123,6 +123,30 @@ def test_mail_in_mjml_with_a_picture(tmp_path: Path) -> None:
     }
 
 
+def test_an_avatar_in_the_manner_of_a_picture(tmp_path: Path) -> None:
+    """Photo and picture are uploaded; a style's options are JSON or text."""
+    for name in ("me.jpg", "tiles.png"):
+        (tmp_path / name).write_bytes(b"1234")
+    uploads = [
+        answer
+        for number in (1, 2)
+        for answer in (
+            httpx.Response(201, headers={"location": f"/v1/uploads/upl_{number}"}),
+            httpx.Response(204, headers={"upload-offset": "4"}),
+        )
+    ]
+    words = ["avatar", "--photo", f"{tmp_path}/me.jpg", "--style-picture", f"{tmp_path}/tiles.png", "--no-wait"]
+    _, gateway = run(
+        [*words, "--set", 'palette=["#003366","#ffcc00"]', "--set", "painting=woodcut"], *uploads, httpx.Response(202, json=JOB)
+    )
+
+    assert sent(gateway) == {
+        "photo": "upl_1",
+        "style_picture": "upl_2",
+        "style_options": {"palette": ["#003366", "#ffcc00"], "painting": "woodcut"},
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -130,6 +154,7 @@ def test_mail_in_mjml_with_a_picture(tmp_path: Path) -> None:
             ["mail", "--from", "a@b.c", "--subject", "s", "--to", "d@e.f", "--text", "/dev/null", "--image", "x"],
             "--image reads CID=FILE, not 'x'.",
         ),
+        (["avatar", "x", "--set", "palette"], "'palette' should read name=value."),
         (["avatar"], "Give exactly one of a prompt, --seed and --photo."),
         (["avatar", "x", "--seed", "y"], "Give exactly one of a prompt, --seed and --photo."),
         (["avatar", "--photo", "nowhere.jpg"], "nowhere.jpg cannot be read: No such file or directory."),
