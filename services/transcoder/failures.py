@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.transcoder.process import Limits
 from services.transcoder.run import Ended
@@ -12,6 +13,8 @@ from shared.errors import JobError, PermanentError, TransientError
 TOO_MANY_ERRORS = 69
 """FFmpeg's exit status where more frames than `-max_error_rate` could not be decoded."""
 QUOTED = 3
+OUT_OF_MEMORY = "out-of-memory"
+OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
 NOISE = re.compile(
     r"Conversion failed|Error opening (input|output) files|Last message repeated|deprecated pixel format|Task finished with error code"
 )
@@ -37,7 +40,7 @@ MEANINGS: tuple[Meaning, ...] = (
     # The machine's troubles first: on a full disk FFmpeg complains of much else as well.
     _known(r"^(the sandbox cannot be put up|cannot start)", "the program could not be started", "sandbox-failed", permanent=False),
     _known(r"No space left on device", "the worker's disk is full", "disk-full", permanent=False),
-    _known(r"Cannot allocate memory|out of memory|std::bad_alloc", "the worker ran out of memory", "out-of-memory", permanent=False),
+    _known(r"Cannot allocate memory|out of memory|std::bad_alloc", "the worker ran out of memory", OUT_OF_MEMORY, permanent=False),
     _known(r"Too many open files|Resource temporarily unavailable", "the worker ran out of a resource", "worker-busy", permanent=False),
     _known(r"Input/output error", "a file could not be read or written", "io-error", permanent=False),
     _known(r"not on whitelist", "this kind of file is not accepted", "unsupported-media"),
@@ -84,14 +87,31 @@ def explain(program: str, ended: Ended, limits: Limits) -> JobError:
         why = f"the source is damaged: too many frames could not be decoded{said}"
         return PermanentError(why, type="invalid-media", pointer="/source", said=lines)
     for meaning in MEANINGS:
-        if not any(meaning.pattern.search(line) for line in ended.words):
-            continue
-        if meaning.permanent:
-            why = f"the source cannot be used: {meaning.words}{said}"
-            return PermanentError(why, type=meaning.type, pointer="/source", said=lines)
-        return TransientError(f"{meaning.words}{said}", type=meaning.type, said=lines)
+        if any(meaning.pattern.search(line) for line in ended.words):
+            return _meant(meaning, program, limits, said, lines)
     pointer = "/source" if program == "ffprobe" else None  # it has nothing else to complain of
     return PermanentError(f"{program} gave up with status {ended.status}{said}", type="encoder-failed", pointer=pointer, said=lines)
+
+
+def _meant(meaning: Meaning, program: str, limits: Limits, said: str, lines: Sequence[str]) -> JobError:
+    words, type_, permanent = meaning.words, meaning.type, meaning.permanent
+    if type_ == OUT_OF_MEMORY and not _strictly_counted():
+        words, type_, permanent = f"it takes more memory than the {limits.memory_mb} MB that {program} is allowed", "too-large", True
+    if permanent:
+        return PermanentError(f"the source cannot be used: {words}{said}", type=type_, pointer="/source", said=lines)
+    return TransientError(f"{words}{said}", type=type_, said=lines)
+
+
+def _strictly_counted() -> bool:
+    """Whether this kernel refuses memory when it has promised too much of it to all (proc(5): vm.overcommit_memory, mode 2).
+
+    Anywhere else what a program is refused is its own limit, or an absurd amount at once: the same source meets it again. A machine that
+    really runs out of memory kills instead.
+    """
+    try:
+        return OVERCOMMIT.read_text(encoding="ascii").strip() == "2"
+    except OSError:  # not Linux
+        return True
 
 
 def _killed(program: str, number: int, words: Sequence[str]) -> JobError:

@@ -45,8 +45,8 @@ def _measured(shop: Workshop, number: int, missing: Sequence[Rendition], teller:
     film, bench = shop.plan.film, shop.bench
     assert film is not None  # noqa: S101 - as above
     part, found = film.parts[number], dict[str, Score]()
-    shop.purse.open()
     with ExitStack() as stack:
+        spend = stack.enter_context(shop.purse.spending(f"score-{number}"))
         blobs = [shop.find(number, rendition) for rendition in missing]
         for rendition, blob in zip(missing, blobs, strict=True):
             stack.enter_context(shop.at_hand(blob, rendition.part(number)))
@@ -55,7 +55,7 @@ def _measured(shop: Workshop, number: int, missing: Sequence[Rendition], teller:
         seconds = float(film.exact_seconds(part))
         share = seconds / shop.plan.duration if shop.plan.duration else 1.0
         ended = encode(arguments, Goal(seconds, part.count), cpu_limit(shop.plan, share, bench.settings), bench, teller.named("measure"))
-    shop.purse.spend(ended.cpu)
+        spend(ended.cpu)
     for rendition, blob in zip(missing, blobs, strict=True):
         path = bench.scratch / vmaf.told(number, rendition)
         try:

@@ -93,10 +93,10 @@ class Workshop:
         frames = film.parts[number].count if film and film.parts else 0
         if not missing:
             return Made(frames, reused=reused)
-        self.purse.open()
-        with self.source():
-            ended = self._encode(number, missing, teller)
-        self.purse.spend(ended.cpu)
+        with self.purse.spending(f"part-{number}") as spend:
+            with self.source():
+                ended = self._encode(number, missing, teller)
+            spend(ended.cpu)
         for rendition in missing:
             path = self.bench.scratch / rendition.part(number)
             self.shelf.keep(self.digest(number, rendition), path)
@@ -126,10 +126,10 @@ class Workshop:
         reused = tuple(voice.file for voice in self.plan.voices if voice not in missing)
         if not missing:
             return Made(reused=reused)
-        self.purse.open()
-        with self.source():
-            spoken = speak(missing, self.plan, self.bench, teller)
-        self.purse.spend(spoken.cpu)
+        with self.purse.spending("sound") as spend:
+            with self.source():
+                spoken = speak(missing, self.plan, self.bench, teller)
+            spend(spoken.cpu)
         for voice in missing:
             path = self.bench.scratch / voice.file
             self.shelf.keep(self.voice_digest(voice), path)
@@ -191,7 +191,7 @@ class Workshop:
         try:
             yield
         except PermanentError as failed:
-            if not kinds or failed.type != "encoder-failed":
+            if not kinds or failed.type not in ("encoder-failed", "too-large"):  # the latter: "out of memory" is a GPU's word for busy
                 raise
             raise TransientError(f"{kinds[0]} failed: {failed.detail}", type="hardware-failed", said=failed.said) from failed
 

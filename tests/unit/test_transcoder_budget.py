@@ -46,7 +46,7 @@ def purse(folder: Path, **budget: object) -> Purse:
 def test_outside_of_its_window_a_segment_waits(tmp_path: Path) -> None:
     """Without a worker, and without an attempt burned."""
     with pytest.raises(JobPostponed) as caught:
-        purse(tmp_path, window={"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin"}).open(at("20:30:00"))
+        purse(tmp_path, window={"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin"}).open("part-0", at("20:30:00"))
 
     assert caught.value.seconds == 5_400.0
 
@@ -54,16 +54,27 @@ def test_outside_of_its_window_a_segment_waits(tmp_path: Path) -> None:
 def test_what_is_spent_is_counted_over_all_segments(tmp_path: Path) -> None:
     """And the last one may go beyond: a segment that has begun is not lost."""
     ours = purse(tmp_path, cpu_seconds=10)
-    ours.open()
-    ours.spend(4.25)
-    ours.spend(4.25)
-    ours.open()
-    ours.spend(2.0)
+    for cpu_seconds in (4.25, 4.25, 2.0):
+        with ours.spending("part-0") as spend:
+            spend(cpu_seconds)
 
     assert ours.spent() == 10.5
     with pytest.raises(PermanentError) as caught:
-        ours.open()
+        ours.open("part-1")
     assert (caught.value.type, caught.value.pointer) == ("budget-spent", "/budget/cpu_seconds")
+
+
+def test_a_spent_budget_lets_other_parts_end_first(tmp_path: Path) -> None:
+    """The job fails once nobody is encoding: what was begun elsewhere is paid for. What a killed worker left waits for itself no more."""
+    ours = purse(tmp_path, cpu_seconds=10)
+    with ours.spending("part-0"):
+        ours.spend(11)
+        with pytest.raises(JobPostponed, match="are being finished"):
+            ours.open("part-1")
+        with pytest.raises(PermanentError):
+            ours.open("part-0")
+    with pytest.raises(PermanentError):
+        ours.open("part-1")
 
 
 def test_a_time_zone_that_nobody_knows_is_refused() -> None:

@@ -1,9 +1,11 @@
 """A failed FFmpeg is explained in plain words, and the words decide whether it is tried again."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
+from services.transcoder import failures
 from services.transcoder.failures import explain, relevant
 from services.transcoder.process import Limits
 from services.transcoder.progress import Snapshot
@@ -27,7 +29,6 @@ def failed(*words: str, status: int = 1, cpu: float = 1.0) -> JobError:
         ("[error] Decoder (codec none) not found for input stream #0:0", "unsupported-media", PermanentError),
         ("[av1 @ 0x1] [error] Picture size 16384x16384 is invalid", "too-large", PermanentError),
         ("[error] av_interleaved_write_frame(): No space left on device", "disk-full", TransientError),
-        ("[error] Error while opening encoder: Cannot allocate memory", "out-of-memory", TransientError),
         ("[error] something nobody has seen before", "encoder-failed", PermanentError),
     ],
 )
@@ -36,6 +37,22 @@ def test_known_lines_have_meanings(line: str, type_: str, kind: type[JobError]) 
     error = failed(line)
 
     assert (type_, kind) == (error.type, type(error))
+
+
+@pytest.mark.parametrize(
+    ("mode", "type_", "kind"),
+    [("0", "too-large", PermanentError), ("1", "too-large", PermanentError), ("2", "out-of-memory", TransientError)],
+)
+def test_memory_that_is_refused_is_the_limits_or_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, type_: str, kind: type[JobError]
+) -> None:
+    """Only a kernel that counts what it promises refuses memory because of others; else the same source would meet the same limit again."""
+    (overcommit := tmp_path / "overcommit_memory").write_text(f"{mode}\n", encoding="ascii")
+    monkeypatch.setattr(failures, "OVERCOMMIT", overcommit)
+    error = failed("[error] Error while opening encoder: Cannot allocate memory")
+
+    assert (error.type, type(error)) == (type_, kind)
+    assert ("512 MB" in error.detail) is (kind is PermanentError)
 
 
 def test_a_full_disk_goes_before_what_follows_from_it() -> None:
