@@ -16,6 +16,7 @@ from client.pages import items, listed
 from client.schedules import Schedules
 from client.suppressions import Suppressions
 from client.transport import Transport
+from client.webhooks import Webhooks
 from shared.contracts.base import Command
 from shared.contracts.options import Options
 from shared.contracts.states import State
@@ -42,6 +43,7 @@ class Counterfoil:
         self.keys = Keys(self.transport)
         self.suppressions = Suppressions(self.transport)
         self.schedules = Schedules(self.transport)
+        self.webhooks = Webhooks(self.transport)
 
     def __enter__(self) -> Self:
         return self

@@ -207,6 +207,15 @@ class Worker(Model):
     deaf_queues: list[str] = []
 
 
+class WebhookStanding(Model):
+    """How a service's webhooks fare. Ages in seconds; `deliverer_age`: since one last looked, None where none ever did."""
+
+    pending: int = 0
+    oldest_age: float = 0.0
+    receivers_failing: int = 0
+    deliverer_age: float | None = None
+
+
 class Check(Model):
     """Something that a service stands on, as a worker found it at `at`; not `ok`: `detail` says what is wrong."""
 
@@ -231,6 +240,7 @@ class Service(Model):
     running: int = 0
     retrying: int = 0
     dead_letters: int = 0
+    webhooks: WebhookStanding = WebhookStanding()
     workers: list[Worker] = []
 
 

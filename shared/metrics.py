@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from shared.ledger.deliveries import Standing
+
 BOUNCE = "bounce_"
 """How the mailer's counters of bounces begin."""
 
@@ -95,6 +97,24 @@ def families(snapshots: Iterable[ServiceSnapshot]) -> list[Metric]:
         busy.add_metric([shot.service], shot.busy)
         deaf.add_metric([shot.service], shot.deaf)
     return [depth, back, age, states, due, dead, workers, busy, deaf, canary, bounces, total]
+
+
+def webhook_families(standings: Mapping[str, Standing]) -> list[Metric]:
+    """How each service's webhooks fare."""
+    pending = GaugeMetricFamily("counterfoil_webhooks_pending", "Deliveries that are still tried.", labels=["service"])
+    oldest = GaugeMetricFamily("counterfoil_webhooks_oldest_age_seconds", "How long the oldest of them has been tried.", labels=["service"])
+    failing = GaugeMetricFamily("counterfoil_webhook_receivers_failing", "Receivers whose last attempt failed.", labels=["service"])
+    heard = GaugeMetricFamily("counterfoil_webhooks_deliverer_age_seconds", "How long ago a deliverer last looked.", labels=["service"])
+    total = CounterMetricFamily("counterfoil_webhooks", "What became of deliveries, and of attempts.", labels=["service", "outcome"])
+    for service, standing in standings.items():
+        pending.add_metric([service], standing.pending)
+        oldest.add_metric([service], standing.oldest_age)
+        failing.add_metric([service], standing.failing)
+        if standing.heard is not None:
+            heard.add_metric([service], standing.heard)
+        for outcome, count in standing.counts.items():
+            total.add_metric([service, outcome], count)
+    return [pending, oldest, failing, heard, total]
 
 
 def ledger_up(answers: Mapping[str, bool]) -> Metric:

@@ -24,6 +24,7 @@ __all__ = [
     "carrier",
     "current_ids",
     "current_trace_id",
+    "delivery_span",
     "event",
     "flush",
     "process_span",
@@ -109,6 +110,18 @@ def process_span(
     reason = "redrive" if epoch > 1 else "retry" if attempt > 1 else "child"
     root = trace.set_span_in_context(trace.INVALID_SPAN, context)  # keeps the baggage
     return Active(name, SpanKind.CONSUMER, attributes, context=root, links=(Link(origin, {"counterfoil.link": reason}),))
+
+
+def delivery_span(delivery: str, event_type: str, host: str, *, attempt: int, carrier: Mapping[str, str]) -> AbstractContextManager[Span]:
+    """The span of one attempt to call a webhook, `send webhook`: a child of the request that made the job, days later too."""
+    attributes: dict[str, str | int] = {
+        "http.request.method": "POST",
+        "server.address": host,
+        "counterfoil.delivery": delivery,
+        "counterfoil.event": event_type,
+        "counterfoil.attempt": attempt,
+    }
+    return Active("send webhook", SpanKind.CLIENT, attributes, context=_extract(carrier))
 
 
 def carrier() -> dict[str, str]:

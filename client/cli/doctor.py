@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from client.cli.session import OK, UNSUCCESSFUL, Session
 from client.errors import ApiError, ClientError, UnreachableError
-from client.models import Service, Worker
+from client.models import Service, WebhookStanding, Worker
 
 if TYPE_CHECKING:
     from client.cli.session import SubParsers
@@ -21,6 +21,10 @@ REMEDIES = {
 """What to do about a check that found something and does not say so itself."""
 STUCK = 300.0
 """Seconds that a job may wait in a queue before somebody should look."""
+
+
+STUCK_WEBHOOK = 3_600.0
+"""Seconds that a webhook may be tried: by then four attempts have failed."""
 
 
 def register(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
@@ -88,8 +92,17 @@ def _rest(service: Service) -> Iterator[str]:
         if not check.ok:
             looked = f" (looked at {check.at:%Y-%m-%d %H:%M} UTC)" if check.at else ""
             yield f"{check.name}: {check.detail}{looked}. {REMEDIES.get(check.name, '')}".rstrip()
+    yield from _webhooks(service.webhooks)
     if service.dead_letters:
         yield f"{service.dead_letters} dead letters; see `counterfoil dead-letters list --service {service.name}`."
+
+
+def _webhooks(hooks: WebhookStanding) -> Iterator[str]:
+    if hooks.pending and (hooks.deliverer_age is None or hooks.deliverer_age > STALE.total_seconds()):
+        yield f"{hooks.pending} webhooks wait and nobody delivers them; start `python -m shared.webhooks` (`make up` does)."
+    elif hooks.pending and hooks.oldest_age > STUCK_WEBHOOK:
+        tried = f"a webhook has been tried for {hooks.oldest_age / 3600:.1f} h"
+        yield f"{tried} ({hooks.pending} pending, {hooks.receivers_failing} receivers fail); see `counterfoil webhooks list`."
 
 
 def facts(services: Iterable[Service]) -> Iterator[str]:

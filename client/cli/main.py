@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import httpx
 from pydantic import ValidationError
 
-from client.cli import doctor, home, jobs, mailings, models, operating, scheduling, submitting, suppressing
+from client.cli import doctor, home, jobs, mailings, models, operating, scheduling, submitting, suppressing, telling
 from client.cli.session import INTERRUPTED, REFUSED, UNREACHABLE, UNSUCCESSFUL, USAGE, Connect, Session, connect
 from client.errors import ApiError, ClientError, IntegrityError, JobFailedError, UnreachableError, WaitTimeoutError
 
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         parents=[shared],
     )
     commands = root.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for module in (submitting, jobs, mailings, scheduling, operating, suppressing, doctor, models, home):
+    for module in (submitting, jobs, mailings, scheduling, operating, suppressing, telling, doctor, models, home):
         module.register(commands, shared)
     return root
 

@@ -16,6 +16,14 @@ def add_options(parser: argparse.ArgumentParser, *, watch_by_default: bool) -> N
     group.add_argument("--expires-at", metavar="TIME", help="not at all if not started by then")
     group.add_argument("--unique-key", metavar="KEY", help="refuse a second job with this key while the first is not done")
     group.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="may be given several times")
+    group.add_argument("--webhook", metavar="URL", help="tell this receiver how the job ends")
+    group.add_argument(
+        "--webhook-event",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help="tell it of this instead, such as job.started; may be given several times",
+    )
     group.add_argument("--max-attempts", type=int, metavar="N")
     group.add_argument("--idempotency-key", metavar="KEY", help="the same key gives the same job for 24 hours (default: a random one)")
     after = parser.add_argument_group("afterwards")
@@ -30,6 +38,10 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
     """The `options` object of a submission; only what was given."""
     names = ("priority", "run_at", "expires_at", "unique_key", "max_attempts")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.webhook:
+        given["webhook"] = {"url": args.webhook, **({"events": args.webhook_event} if args.webhook_event else {})}
+    elif args.webhook_event:
+        raise ClientError("--webhook-event needs --webhook URL.")
     if args.label:
         given["labels"] = dict(_pair(label) for label in args.label)
     return given

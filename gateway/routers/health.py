@@ -12,8 +12,9 @@ from gateway.routers.shapes import PROBLEM
 from gateway.state import state_of
 from shared.bus import queues_of
 from shared.errors import UnavailableError
-from shared.ledger import calls
-from shared.metrics import ServiceSnapshot, exposition, families, ledger_up
+from shared.ledger import calls, deliveries
+from shared.ledger.deliveries import Standing
+from shared.metrics import ServiceSnapshot, exposition, families, ledger_up, webhook_families
 
 router = APIRouter(tags=["health"])
 
@@ -46,8 +47,10 @@ async def metrics(request: Request) -> Response:
     """Requests, and each service's queues, states, workers and event counts, read from its ledger now."""
     state = state_of(request)
     looks = await asyncio.gather(*(_snapshot(desk) for desk in state.ledgers.desks.values()))
-    up = ledger_up({name: shot is not None for name, shot in zip(state.ledgers.desks, looks, strict=True)})
-    more = [*families(shot for shot in looks if shot is not None), up]
+    up = ledger_up({name: look is not None for name, look in zip(state.ledgers.desks, looks, strict=True)})
+    answered = [look for look in looks if look is not None]
+    hooks = webhook_families({shot.service: standing for shot, standing in answered})
+    more = [*families(shot for shot, _ in answered), *hooks, up]
     body, media_type = exposition(request.app.state.metrics.registry, more, accept=request.headers.get("accept", ""))
     return Response(body, media_type=media_type)
 
@@ -69,8 +72,11 @@ async def _check(desk: Desk) -> tuple[str, dict[str, str]]:
     return desk.contract.name, words
 
 
-async def _snapshot(desk: Desk) -> ServiceSnapshot | None:
+async def _snapshot(desk: Desk) -> tuple[ServiceSnapshot, Standing] | None:
     try:
-        return ServiceSnapshot.of(desk.contract.name, await desk.ledger.run(calls.stats(queues_of(desk.contract))))
+        stats, standing = await asyncio.gather(
+            desk.ledger.run(calls.stats(queues_of(desk.contract))), desk.ledger.run(deliveries.standing())
+        )
+        return ServiceSnapshot.of(desk.contract.name, stats), standing
     except UnavailableError:
         return None  # counterfoil_ledger_up says so

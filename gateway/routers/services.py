@@ -17,7 +17,7 @@ from gateway.state import state_of
 from shared.bus import need_of, queues_of
 from shared.contracts.base import Command
 from shared.errors import UnavailableError
-from shared.ledger import calls, checks
+from shared.ledger import calls, checks, deliveries
 
 TOLD = told(ETag="A validator of what the service offers")
 
@@ -65,6 +65,7 @@ async def _service(desk: Desk, *, details: bool) -> dict[str, Any]:
     try:
         stats = await desk.ledger.run(calls.stats(queues_of(desk.contract), catalogue=details))
         noted = await desk.ledger.run(checks.noted())
+        hooks = await desk.ledger.run(deliveries.standing())
     except UnavailableError as error:  # one ledger that is down hides no other service
         return {**shown, "available": False, "detail": str(error)}
     states = stats["states"]
@@ -78,6 +79,15 @@ async def _service(desk: Desk, *, details: bool) -> dict[str, Any]:
         "running": states.get("running", 0) + states.get("canceling", 0),
         "retrying": states.get("retrying", 0),
         "dead_letters": stats["dead_letters"],
+        "webhooks": {
+            "pending": hooks.pending,
+            "under_way": hooks.out,
+            "oldest_age": hooks.oldest_age,
+            "receivers_failing": hooks.failing,
+            "delivered": hooks.counts.get("delivered", 0),
+            "failed": hooks.counts.get("failed", 0),
+            "deliverer_age": hooks.heard,
+        },
         "workers": [
             {**worker, "heartbeat_at": views.moment(worker["heartbeat_at"]), "started_at": views.moment(worker.get("started_at"))}
             for worker in stats["workers"]

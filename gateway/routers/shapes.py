@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from gateway.routers.webhook_shapes import WebhooksShape
 from shared.contracts.events import EventType
 from shared.contracts.states import State
 
@@ -228,6 +229,7 @@ class ServiceShape(BaseModel):
     running: int | None = None
     retrying: int | None = None
     dead_letters: int | None = None
+    webhooks: WebhooksShape | None = None
     workers: list[WorkerShape] | None = None
 
 

@@ -52,6 +52,21 @@ class DeliveryPage(BaseModel):
     next_cursor: str | None
 
 
+class WebhooksShape(BaseModel):
+    """How a service's webhooks fare. Ages in seconds; `deliverer_age`: since one last looked, null where none ever did.
+
+    `delivered` and `failed` count since the ledger began.
+    """
+
+    pending: int
+    under_way: int
+    oldest_age: float
+    receivers_failing: int
+    delivered: int
+    failed: int
+    deliverer_age: float | None
+
+
 class NewSecret(BaseModel):
     """A secret that takes over: what signed before signs on, beside it, for `others_expire_in` seconds."""
 

@@ -6,6 +6,7 @@ import threading
 
 import structlog
 
+from shared import telemetry
 from shared.addresses import networks
 from shared.contracts.registry import contracts
 from shared.ledger.deliveries import Limits
@@ -47,6 +48,7 @@ def main() -> None:
     """Deliver."""
     settings = WebhookSettings()
     configure("webhooks", settings.log_level)
+    telemetry.setup("webhooks", settings.home)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -60,6 +62,7 @@ def main() -> None:
     for each in running:
         each.join(GRACE / len(running))
     log.info("webhooks_stopped")
+    telemetry.shutdown()
     os._exit(0)  # a thread may still wait for a name's addresses; what it has, the ledger gives to another
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from shared import telemetry
 from shared.errors import UnavailableError
 from shared.ledger import deliveries
 from shared.ledger.deliveries import Limits, Taken, Word
@@ -117,9 +118,7 @@ class Deliverer(threading.Thread):
         body = message.body(delivery, self._public_url)
         try:
             signed = signing.headers(self._signers.of(delivery.tenant), delivery.id, int(started), body)
-            if traceparent := delivery.trace.get("traceparent"):
-                signed["traceparent"] = traceparent
-            reply = post(delivery.url, {"Content-Type": message.MEDIA_TYPE, **signed}, body, self._reach)
+            reply = self._post(delivery, signed, body)
         except Stopped:
             self._end(delivery, "back", None)
             return
@@ -139,6 +138,16 @@ class Deliverer(threading.Thread):
         event = {"delivered": "webhook_delivered", "again": "webhook_attempt_failed"}.get(word, "webhook_given_up")
         host = urlsplit(delivery.url).hostname
         tell(event, job=delivery.job, delivery=delivery.id, host=host, attempt=delivery.number, status=reply.status, seconds=seconds)
+
+    def _post(self, delivery: Taken, signed: dict[str, str], body: bytes) -> Reply:
+        host, told = urlsplit(delivery.url).hostname or "", str(delivery.event.type)
+        with telemetry.delivery_span(delivery.id, told, host, attempt=delivery.number, carrier=delivery.trace) as span:
+            trace = telemetry.carrier().get("traceparent")  # no more of it: baggage is not for strangers
+            headers = {"Content-Type": message.MEDIA_TYPE, **signed, **({"traceparent": trace} if trace else {})}
+            reply = post(delivery.url, headers, body, self._reach)
+            if reply.status is not None:
+                telemetry.responded(span, reply.status)
+            return reply
 
     def _word(self, delivery: Taken, reply: Reply, *, elapsed: float) -> tuple[Word, float]:
         if reply.ok:

@@ -28,6 +28,7 @@ def test_a_healthy_service_has_no_findings() -> None:
     """No news is good news; a queue for machines that one does not have is none either, while nothing waits there."""
     assert found() == []
     assert found(queues=[{"name": "avatar.gpu", "need": "gpu"}]) == []
+    assert found(webhooks={"pending": 2, "deliverer_age": 0.2, "oldest_age": 60.0}) == []
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,12 @@ def test_a_healthy_service_has_no_findings() -> None:
         ({"queues": [{"name": "avatar", "depth": 9, "oldest_age": 301}]}, "has waited 301 s in avatar"),
         ({"available": False, "workers": []}, "its ledger does not answer"),
         ({"dead_letters": 3}, "3 dead letters"),
+        ({"webhooks": {"pending": 2, "deliverer_age": None}}, "2 webhooks wait and nobody delivers them"),
+        ({"webhooks": {"pending": 2, "deliverer_age": 31.0}}, "start `python -m shared.webhooks`"),
+        (
+            {"webhooks": {"pending": 2, "deliverer_age": 0.2, "oldest_age": 9_000.0, "receivers_failing": 1}},
+            "tried for 2.5 h (2 pending, 1 rec",
+        ),
         ({"checks": [{"name": "smtp", "ok": False, "detail": "nobody there"}]}, "avatar: smtp: nobody there. See MAILER_SMTP_URL"),
         ({"catalogue": {"refused": "FFmpeg 5.1 is too old"}}, "avatar: FFmpeg 5.1 is too old"),
     ],

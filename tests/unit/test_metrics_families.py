@@ -3,7 +3,8 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.metrics import ServiceSnapshot, exposition, families, ledger_up
+from shared.ledger.deliveries import Standing
+from shared.metrics import ServiceSnapshot, exposition, families, ledger_up, webhook_families
 from shared.metrics_http import HttpMetrics
 
 STATS = {
@@ -26,6 +27,22 @@ def samples(body: bytes) -> dict[tuple[str, ...], float]:
         for sample in family.samples:
             found[sample.name, *(value for _, value in sorted(sample.labels.items()))] = sample.value
     return found
+
+
+def test_webhooks_become_metrics() -> None:
+    """Pending, oldest, receivers that fail, and what became of deliveries; no age of a deliverer that never was."""
+    standings = {"avatar": Standing(3, 1, 12.5, 2, {"delivered": 40, "lost": 1}, 0.5), "mailer": Standing(0, 0, 0.0, 0, {}, None)}
+    found = samples(exposition(HttpMetrics().registry, webhook_families(standings))[0])
+
+    assert {name: value for name, value in found.items() if "avatar" in name} == {
+        ("counterfoil_webhooks_pending", "avatar"): 3,
+        ("counterfoil_webhooks_oldest_age_seconds", "avatar"): 12.5,
+        ("counterfoil_webhook_receivers_failing", "avatar"): 2,
+        ("counterfoil_webhooks_deliverer_age_seconds", "avatar"): 0.5,
+        ("counterfoil_webhooks_total", "delivered", "avatar"): 40,
+        ("counterfoil_webhooks_total", "lost", "avatar"): 1,
+    }
+    assert ("counterfoil_webhooks_deliverer_age_seconds", "mailer") not in found
 
 
 def test_a_look_at_the_ledger_becomes_metrics() -> None:
