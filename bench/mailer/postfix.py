@@ -48,6 +48,7 @@ trace unix - - n - 0 bounce
 discard unix - - n - - discard
 virtual unix - n n - - virtual
 smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil

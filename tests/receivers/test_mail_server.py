@@ -1,12 +1,16 @@
 """A mailing through a real Postfix: what it delivers, what it sends back, and what becomes of that."""
 
+import asyncio
 import email
 import email.policy
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
+from queue import Queue
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 import dkim
 import pytest
@@ -15,7 +19,7 @@ from bench.mailer import postfix
 from services.mailer.bouncing import collect
 from services.mailer.concluding import conclude
 from services.mailer.dkim_keys import make
-from services.mailer.maildir import Maildir
+from services.mailer.lmtp import serve
 from services.mailer.settings import MailerSettings
 from shared.contracts.mailer import SUPPRESSIONS, CollectBounces
 from shared.job import PastJob
@@ -29,7 +33,11 @@ from tests.unit.mailer_job import MAILING, FakeJob, mailing, plan, register_of, 
 pytestmark = pytest.mark.serial
 COUNT = 60
 GONE, FULL = "gone@nowhere.example", "full@busy.example"
-MORE = "transport_maps = inline:{{nowhere.example = smtp:[127.0.0.1]:%d}, {busy.example = smtp:[127.0.0.1]:%d}}\n"
+MORE = (
+    "transport_maps = inline:{{nowhere.example = smtp:[127.0.0.1]:%d}, {busy.example = smtp:[127.0.0.1]:%d},"
+    " {bounce.example.com = lmtp:[127.0.0.1]:%d}}\n"
+)
+BOUNCES = "bounces@bounce.example.com"
 
 
 def refusing(verb: str, argument: str) -> str:
@@ -38,18 +46,43 @@ def refusing(verb: str, argument: str) -> str:
     return answers.get(argument.partition(" ")[0], "") if verb == "RCPT" else ""
 
 
+@contextmanager
+def door(maildir: Path) -> Iterator[int]:
+    """The LMTP door as its process has it, in a thread; its port."""
+    opened: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Queue()
+
+    async def run() -> None:
+        loop, until = asyncio.get_running_loop(), asyncio.Event()
+        listening: asyncio.Future[int] = loop.create_future()
+        here = MailerSettings(bounce_maildir=maildir, bounce_address=BOUNCES, lmtp_port=0)
+        serving = asyncio.create_task(serve(here, until=until, listening=listening))
+        opened.put((loop, until, await listening))
+        await serving
+
+    thread = Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    loop, until, port = opened.get(timeout=20)
+    try:
+        yield port
+    finally:
+        loop.call_soon_threadsafe(until.set)
+        thread.join()
+
+
 @pytest.fixture
-def server() -> Iterator[tuple[int, Path]]:
-    """A Postfix with one Maildir for everybody but those whose own server refuses them: one is not there, the other's mailbox is full."""
+def server(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """A Postfix with one Maildir for everybody but those whose own server refuses them: one is not there, the other's mailbox is full.
+
+    What it sends back goes through the LMTP door into `tmp_path / "bounces"`.
+    """
     if why := postfix.why_not():
         pytest.skip(f"{why} (Debian: apt-get install --no-install-recommends postfix); no real mail server has had our mails")
     with TemporaryDirectory() as name:  # pytest's own folders are closed to Postfix's user
         Path(name).chmod(0o755)
-        with (
-            running(Peer(script=refusing)) as peer,
-            postfix.postfix(Path(name) / "server", maildir=True, more=MORE % (peer.relay.port, peer.relay.port)) as found,
-        ):
-            yield found
+        with running(Peer(script=refusing)) as peer, door(tmp_path / "bounces") as lmtp:
+            more = MORE % (peer.relay.port, peer.relay.port, lmtp)
+            with postfix.postfix(Path(name) / "server", maildir=True, more=more) as found:
+                yield found
 
 
 def parsed(path: Path) -> EmailMessage:
@@ -68,7 +101,7 @@ def test_all_arrive_and_what_comes_back_is_heeded(tmp_path: Path, server: tuple[
         home=tmp_path,
         smtp_url=f"smtp://127.0.0.1:{port}",
         dkim_keys=f"example.com:ed:{tmp_path}/key.pem",
-        bounce_address="bounces@bounce.example.com",
+        bounce_address=BOUNCES,
         bounce_maildir=tmp_path / "bounces",
     )
     people = [
@@ -80,10 +113,11 @@ def test_all_arrive_and_what_comes_back_is_heeded(tmp_path: Path, server: tuple[
     job = FakeJob(tmp_path, ended=children)
     assert conclude(command, job, children).sent == COUNT + 2
     new = maildir / "new"
-    wait_until(lambda: new.exists() and len(list(new.iterdir())) == COUNT + 2, "all mails and two bounces", seconds=60)
+    back = tmp_path / "bounces" / "new"
+    wait_until(lambda: new.exists() and len(list(new.iterdir())) == COUNT, "all mails", seconds=60)
+    wait_until(lambda: len(list(back.iterdir())) == 2, "two bounces", seconds=60)
     mails = {path: parsed(path) for path in new.iterdir()}
-    bounced = [path for path, mail in mails.items() if mail.get_content_type() == "multipart/report"]
-    arrived = {str(mail["Delivered-To"]): path for path, mail in mails.items() if path not in bounced}
+    arrived = {str(mail["Delivered-To"]): path for path, mail in mails.items()}
 
     assert sorted(arrived) == sorted(f"reader{n}@readers.example" for n in range(COUNT))
     for address, path in arrived.items():
@@ -97,9 +131,6 @@ def test_all_arrive_and_what_comes_back_is_heeded(tmp_path: Path, server: tuple[
         assert str(mail["Return-Path"]).startswith("<bounces+")
         assert dkim.verify(path.read_bytes(), dnsfunc=lambda _name, timeout=5: key.record.encode())  # noqa: ARG005 - dkimpy's call
 
-    Maildir(tmp_path / "bounces").make()
-    for path in bounced:
-        Maildir(tmp_path / "bounces").add(path.read_bytes())
     care = FakeCaretaker(tmp_path, {MAILING: PastJob(MAILING, "test", True, job.artifacts)})
     result = collect(CollectBounces(), FakeJob(tmp_path, id="mailer_look", takes_care=care), settings)
     told = {row["email"]: row.get("bounce", "") for row in map(json.loads, job.artifact("recipients.jsonl").splitlines())}

@@ -57,6 +57,7 @@ def test_both_signatures_hold(keys: list[Key], body: bytes) -> None:
         (b"From: News", b"From: Bank <bank@example.net>\r\nFrom: News"),
         (b"To: =?", b"Reply-To: thief@example.net\r\nTo: =?"),
         (b"MIME-Version", b"Cc: a@example.net\r\nMIME-Version"),
+        (b"MIME-Version", b"List-Unsubscribe: <https://thief.example/>\r\nMIME-Version"),
     ],
 )
 def test_a_change_or_a_second_header_breaks_them(keys: list[Key], old: bytes, new: bytes) -> None:
