@@ -254,7 +254,7 @@ class Job(Protocol):
         """Store artifacts and show them, all in one step, as those of the parent that waits for this child: what is done so far.
 
         An event of the parent tells of the last one. Names that the parent has already stand for the new bytes from then on. False, and
-        nothing is shown, where somebody showed this `rank` (1, 2, …) or a higher one before, or where no parent waits.
+        nothing is shown, where somebody showed this `rank` (1, 2, …; 0: it has none) or a higher one before, or where no parent waits.
         """
 
     def own_artifact(self, name: str) -> Blob | None:

@@ -1,6 +1,7 @@
 """The last step of every job: segments joined, checked, packaged, published, and told."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +22,12 @@ from services.transcoder.tidy import retire
 from services.transcoder.verify import verify
 from services.transcoder.write import fetch
 from shared.contracts.transcoder import Chosen, TranscodeResult, Trial
+from shared.errors import BlobNotFoundError, PermanentError, TransientError
 from shared.job import Job
+from shared.storage import safe_key
 from shared.telemetry import step
 
+INCONSISTENT = "output-inconsistent"
 PUBLISHING = 0.4
 """Progress within this step when publishing begins."""
 
@@ -54,9 +58,10 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
     with ExitStack() as while_needed:
         with step("finish"):
             fetch(plan.texts, told.captions, bench, job)
-            assemble(shop, teller.within(0.0, PUBLISHING / 2), while_needed)
-            teller.tell(PUBLISHING / 2, "check")
-            probes = verify(plan, bench, sum(made.frames for made in effort.segments), lambda path: ask(bench, path))
+            with _blamed_once(shop):
+                assemble(shop, teller.within(0.0, PUBLISHING / 2), while_needed)
+                teller.tell(PUBLISHING / 2, "check")
+                probes = verify(plan, bench, sum(made.frames for made in effort.segments), lambda path: ask(bench, path))
             packed = pack(plan.package, bench, seal) if plan.package else None
             looks = score.whole(shop, teller) if plan.scored else {}
         with step("publish"):
@@ -78,6 +83,29 @@ def conclude(told: Document, shop: Workshop, job: Job, effort: Effort, teller: T
         segments_reused=sum(not made.encoded for made in effort.pictures),
         quality=[_chosen(choice, plan) for choice in plan.choices],
     )
+
+
+@contextmanager
+def _blamed_once(shop: Workshop) -> Iterator[None]:
+    """An output that comes out wrong in the same way a second time is no accident: the source's frames or times contradict each other.
+
+    Raises PermanentError for it instead of TransientError.
+    """
+    try:
+        yield
+    except TransientError as error:
+        if error.type != INCONSISTENT:
+            raise
+        key = safe_key(shop.shelf.family, INCONSISTENT)
+        try:
+            before = shop.shelf.storage.read(key).decode()
+        except BlobNotFoundError:
+            before = ""
+        if before == error.detail:
+            why = f"the source is damaged: what is made of it comes out wrong each time ({error.detail})"
+            raise PermanentError(why, type="invalid-media", pointer="/source", said=error.said) from error
+        shop.shelf.storage.put(key, error.detail.encode(), "text/plain")
+        raise
 
 
 def _chosen(choice: Choice, plan: Plan) -> Chosen:

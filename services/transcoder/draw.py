@@ -1,6 +1,8 @@
 """Makes the pictures of a plan, and publishes each as soon as it is there."""
 
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from services.transcoder.asides import Asides
 from services.transcoder.encode import Bench, Teller
@@ -13,9 +15,30 @@ from shared.job import Job
 MAGIC = {".jpg": b"\xff\xd8\xff", ".png": b"\x89PNG", ".webp": b"RIFF", ".gif": b"GIF89a"}
 
 
-def draw(asides: Asides, bench: Bench, job: Job, teller: Teller) -> list[str]:
-    """The names of all that was made. Raises a JobError."""
-    made = []
+class Publish(Protocol):
+    """Where a finished picture goes."""
+
+    def __call__(self, name: str, source: Path | bytes, media_type: str) -> object:
+        """Store it, and show it."""
+
+
+def at_once(job: Job) -> Publish:
+    """As artifacts of the job itself."""
+    return partial(job.publish, at_once=True)
+
+
+def above(job: Job) -> Publish:
+    """As a child's artifacts, which its parent takes over at the end, and until then as the waiting parent's own."""
+
+    def publish(name: str, source: Path | bytes, media_type: str) -> object:
+        job.publish_above({name: source}, {name: media_type}, rank=0)
+        return job.publish(name, source, media_type)
+
+    return publish
+
+
+def draw(asides: Asides, bench: Bench, publish: Publish, teller: Teller) -> None:
+    """Make them all. Raises a JobError."""
     for number, one in enumerate(asides.passes):
         teller.tell(number / len(asides.passes), "pictures", next(iter(one.makes)))
         limits = bench.limits(one.cpu_seconds)
@@ -25,13 +48,10 @@ def draw(asides: Asides, bench: Bench, job: Job, teller: Teller) -> list[str]:
         for name, file in one.makes.items():
             path = bench.scratch / file
             _look_at(path, name)
-            job.publish(name, path, media_type(name), at_once=True)
+            publish(name, path, media_type(name))
             path.unlink()
-            made.append(name)
     for name, text in asides.texts:
-        job.publish(name, text.encode(), media_type(name), at_once=True)
-        made.append(name)
-    return made
+        publish(name, text.encode(), media_type(name))
 
 
 def _look_at(path: Path, name: str) -> None:

@@ -16,11 +16,12 @@ import structlog
 
 from services.transcoder import disk, document
 from services.transcoder.admit import admit, admit_length
+from services.transcoder.asides import Asides
 from services.transcoder.audition import audition
 from services.transcoder.binary import Tools, has_filter
 from services.transcoder.conclude import Effort, ask, conclude
 from services.transcoder.detect import found as found_hardware
-from services.transcoder.draw import draw
+from services.transcoder.draw import above, at_once, draw
 from services.transcoder.early import show_early
 from services.transcoder.encode import Bench, Teller, draw_poster
 from services.transcoder.outputs import POSTER, SOURCE
@@ -54,6 +55,8 @@ SOUNDING = 0.98
 """Progress within the encode when the sound begins."""
 MEASURING = 0.2
 """Of a part whose VMAF is measured, the share of its progress that this is taken for."""
+BESIDES_WEIGHT = 0.01
+"""What thumbnails, storyboard and preview cost, likewise."""
 SOUND_WEIGHT = 0.02
 """What the sound costs, as a share of the pictures."""
 
@@ -100,7 +103,8 @@ def _begin(command: Transcode, job: Job, bench: Bench, path: Path) -> TranscodeR
     stored = document.publish(told, job)
     if poster:
         job.publish(POSTER, bench.scratch / poster, "image/jpeg")
-    draw(plan.asides, bench, job, Teller(job.progress, 0.0, 0.0))
+    if not plan.fans_out:
+        draw(plan.asides, bench, at_once(job), Teller(job.progress, 0.0, 0.0))
     start = FETCH_SHARE if remote else 0.0
     job.progress(start, "plan", told.estimate.describe())
     log.info(
@@ -150,7 +154,7 @@ def _kept(command: Transcode, job: Job, path: Path, plan: Plan) -> Blob:
 
 
 def _fan_out(plan: Plan, source: Blob, stored: Blob, budget: Budget | None) -> FanOut:
-    """A child for each part, and one for the sound before them all.
+    """A child for each part, and before them one for the sound, and one for the pictures besides the film.
 
     The dearest part comes first, so that no long one is left for the end; where the beginning is to be played early, the first one does.
     """
@@ -164,7 +168,10 @@ def _fan_out(plan: Plan, source: Blob, stored: Blob, budget: Budget | None) -> F
     dearest = sorted(plan.film.parts, key=lambda part: costs[part], reverse=True)
     ordered = plan.film.parts if plan.early else dearest
     parts = [child(part.number, costs[part] * (1 - JOINING - sounding)) for part in ordered]
-    return FanOut([*([child(None, sounding)] if plan.sounding else []), *parts], own_weight=JOINING)
+    before = [child(None, sounding)] if plan.sounding else []
+    if plan.asides != Asides():
+        before.append(Child(EncodeSegment(source=source, plan=stored, besides=True), BESIDES_WEIGHT))
+    return FanOut([*before, *parts], own_weight=JOINING)
 
 
 def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: TranscoderSettings) -> SegmentResult:
@@ -173,7 +180,9 @@ def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: Tra
     plan = told.plan
     with workbench(job, tools, settings) as bench:
         shop = _workshop(plan, command.source, job, bench, command.budget)
-        if command.part is None:
+        if command.besides:
+            made = _besides(told, shop, job)
+        elif command.part is None:
             made = shop.sound(Teller(job.progress, name="sound"))
         else:
             count = len(plan.film.parts) if plan.film else 0
@@ -189,6 +198,12 @@ def encode_segment(command: EncodeSegment, job: Job, tools: Tools, settings: Tra
         started_at=round(began, 3),
         ended_at=round(time.time(), 3),
     )
+
+
+def _besides(told: document.Document, shop: Workshop, job: Job) -> Made:
+    with shop.source():
+        draw(told.plan.asides, shop.bench, above(job), Teller(job.progress, name="pictures"))
+    return Made()
 
 
 def _picture(shop: Workshop, number: int, teller: Teller) -> Made:
@@ -210,6 +225,9 @@ def _joined(command: Transcode, job: Job, bench: Bench, children: Sequence[Child
     )
     wall = max(result.ended_at for result in results) - min(result.started_at for result in results)
     shop = _workshop(told.plan, told.source, job, bench)
+    for artifact in (artifact for child in children for artifact in child.artifacts):
+        with job.open(Blob(key=artifact.key, bytes=artifact.bytes)) as path:
+            job.publish(artifact.name, path, artifact.media_type)
     result = conclude(told, shop, job, Effort(tuple(made), wall), Teller(job.progress, 1 - JOINING, 1.0), Seal.of(command.encryption))
     if told.stashed:
         shop.shelf.storage.delete(told.source.key)

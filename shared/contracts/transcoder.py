@@ -243,7 +243,10 @@ class SegmentResult(Result):
 
 
 class EncodeSegment(Command):
-    """Internal: encode part `part` of the film that `plan` (a blob of JSON) describes, in every rendition; null: all of its sound."""
+    """Internal: encode part `part` of the film that `plan` (a blob of JSON) describes, in every rendition; null: all of its sound.
+
+    With `besides` neither, but the pictures besides the film: thumbnails, storyboard, preview.
+    """
 
     kind: ClassVar[str] = "transcoder.segment.v1"
     result: ClassVar[type[Result]] = SegmentResult
@@ -251,6 +254,7 @@ class EncodeSegment(Command):
     source: Blob
     plan: Blob
     part: Annotated[int, Field(ge=0)] | None = None
+    besides: bool = False
     budget: Budget | None = None
 
 

@@ -19,7 +19,7 @@ def show(job_id: str, token: int, artifacts: Sequence[Artifact], body: Mapping[s
 def show_above(child_id: str, token: int, artifacts: Sequence[Artifact], told: Artifact, rank: int) -> Call[bool]:
     """Make a child's artifacts visible as its waiting parent's, in one step, with a `progressed` event of the parent that names `told`.
 
-    False where nothing was done: something of this `rank` or a higher one was shown before, or the parent does not wait.
+    False where nothing was done: something of this `rank` (0: none) or a higher one was shown before, or the parent does not wait.
     Raises StaleTokenError where the child is no longer held.
     """
     made = json.dumps([artifact.model_dump() for artifact in artifacts])

@@ -29,16 +29,19 @@ def undated(content: bytes) -> bytes:
 
 
 def test_what_is_shown_early_is_the_films_own_beginning(tmp_path: Path) -> None:
-    """24 s in six parts: shown with two parts (one segment) and with four (two), each file the finished package's."""
+    """Six parts: shown with two (one segment) and with four (two), all of it the finished package's."""
     job = job_for(pattern(tmp_path, "film.mp4", size="128x96", rate="25", seconds=24.0), tmp_path)
     (tmp_path / "text.srt").write_text(SRT, encoding="utf-8")
     job.uploads["upl_thetext1"] = tmp_path / "text.srt"
     text = [{"upload": "upl_thetext1", "language": "en"}]
-    do(job, IN_PARTS, preset="hls", play_early=True, poster=False, captions=text)
-    early = {name: content for name, content in job.above.items() if not name.endswith(".m3u8")}
+    do(job, IN_PARTS, preset="hls", play_early=True, poster=False, captions=text, thumbnails={"at": [3.0], "width": 64})
+    early = {name: content for name, content in job.above.items() if name.startswith("hls/") and not name.endswith(".m3u8")}
     lists = {name: content.decode() for name, content in job.above.items() if name.endswith("playlist.m3u8")}
 
-    assert [rank for rank, _ in job.shown] == [2, 4]
+    assert [rank for rank, _ in job.shown] == [0, 2, 4]
+    assert job.shown[0][1] == ["thumbnails/thumbnail-001.jpg"]
+    assert job.above["thumbnails/thumbnail-001.jpg"] == (job.published / "thumbnails/thumbnail-001.jpg").read_bytes()
+    assert "thumbnails/thumbnail-001.jpg" in job.artifacts
     assert sorted(lists) == [f"hls/{name}/playlist.m3u8" for name in ("96p", "audio", "text-en")]
     assert {name for name, content in early.items() if undated(content) != undated((job.published / name).read_bytes())} == set()
     assert {"hls/96p/init.mp4", "hls/96p/seg_00002.m4s", "hls/audio/seg_00002.m4s"} <= {*early}
@@ -92,9 +95,11 @@ def test_a_child_shows_artifacts_as_its_parents(family: Any) -> None:
     assert shown(artifact("segment", "1"), artifact("master", "1"), rank=2)
     assert shown(artifact("master", "2"), rank=4)
     assert not shown(artifact("master", "1"), rank=2)
+    assert shown(artifact("picture", "3"), rank=0)
+    assert not shown(artifact("master", "1"), rank=4)
 
     record = ledger.run(calls.read(parent.id))
     told = [event for event in ledger.run(calls.events(parent.id)).events if event.type == "job.progressed"]
-    assert [(made.name, made.sha256) for made in record.artifacts] == [("plan", "p"), ("segment", "1"), ("master", "2")]
-    assert [event.data["artifact"]["sha256"] for event in told] == ["1", "2"]
+    assert [(made.name, made.sha256) for made in record.artifacts] == [("plan", "p"), ("segment", "1"), ("master", "2"), ("picture", "3")]
+    assert [event.data["artifact"]["sha256"] for event in told] == ["1", "2", "3"]
     assert {"fraction", "step", "detail"} <= {*told[-1].data}

@@ -9,7 +9,7 @@ import pytest
 
 from services.transcoder.settings import TranscoderSettings
 from services.transcoder.tidy import keep
-from shared.errors import PermanentError
+from shared.errors import PermanentError, TransientError
 from tests.integration.transcoder_media import do, job_for, pattern
 from tests.unit.transcoder_job import FakeJob
 
@@ -141,4 +141,18 @@ def test_a_damaged_stretch_ends_the_film(tmp_path: Path) -> None:
     with pytest.raises(PermanentError) as caught:
         do(job_for(source, tmp_path), IN_PARTS, preset="mp4-480p")
 
+    assert (caught.value.type, caught.value.pointer) == ("invalid-media", "/source")
+
+
+def test_what_comes_out_wrong_twice_is_not_tried_a_third_time(tmp_path: Path) -> None:
+    """A segment that holds another one's frames: once it may be an accident, twice in the same way it is the source's fault."""
+    job = job_for(pattern(tmp_path, "film.mp4", size="128x96", rate="25", seconds=5.6, tone=False), tmp_path)
+    do(job, IN_PARTS, outputs=[{}], poster=False)
+    short, _, long = sorted((job.storage.root / "jobs" / job.id / "segments").iterdir(), key=lambda path: path.stat().st_size)
+    short.write_bytes(long.read_bytes())
+
+    with pytest.raises(TransientError, match="frames"):
+        do(again(job), IN_PARTS, outputs=[{}], poster=False)
+    with pytest.raises(PermanentError, match="comes out wrong each time") as caught:
+        do(again(job), IN_PARTS, outputs=[{}], poster=False)
     assert (caught.value.type, caught.value.pointer) == ("invalid-media", "/source")

@@ -75,7 +75,7 @@ def _child(job: FakeJob, index: int, command: Command, settings: TranscoderSetti
     assert isinstance(command, EncodeSegment)
     child = replace(job, id=f"{job.id}.{index}", artifacts={})
     result = encode_segment(EncodeSegment.model_validate_json(command.model_dump_json()), child, tools(), settings)
-    return ChildResult(child.id, index, State.SUCCEEDED, result.model_dump(mode="json"), None, ())
+    return ChildResult(child.id, index, State.SUCCEEDED, result.model_dump(mode="json"), None, tuple(child.artifacts.values()))
 
 
 def job_for(source: Path, folder: Path) -> FakeJob:
