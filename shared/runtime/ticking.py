@@ -4,6 +4,8 @@ What is due stands in the ledger, not in anybody's clock, and a run's job, its n
 script that names the run it makes. So two workers that look at once make one job, and a worker that dies at any moment has made it or not.
 """
 
+from collections.abc import Collection
+
 import structlog
 
 from shared.accepting import heard
@@ -20,11 +22,12 @@ log = structlog.get_logger()
 def step(runtime: Runtime) -> int:
     """Make the runs that are due; how many schedules were looked at."""
     now, due = runtime.ledger.run(schedules.ticks())
+    ears = heard(runtime.ledger.run(calls.stats(()))["workers"]) if due and runtime.service.contract.needs else ()
     for schedule_id, flat in due:
         try:
             schedule = Schedule.parse(schedule_id, flat)
             if schedule is not None and schedule.next is not None:
-                _run(runtime, schedule, now)
+                _run(runtime, schedule, now, ears)
         except UnavailableError:
             raise
         except Exception:  # one schedule that cannot be read must not keep the others waiting
@@ -32,7 +35,7 @@ def step(runtime: Runtime) -> int:
     return len(due)
 
 
-def _run(runtime: Runtime, schedule: Schedule, now: int) -> None:
+def _run(runtime: Runtime, schedule: Schedule, now: int, ears: Collection[str] = ()) -> None:
     expected, definition = schedule.next or now, schedule.definition
     try:
         due = definition.cron.due(expected, now)
@@ -43,10 +46,10 @@ def _run(runtime: Runtime, schedule: Schedule, now: int) -> None:
         why = f"nobody made it in time: {(now - due.at) // 1000} s late, and {definition.late} s are allowed (late_by_at_most)"
         _note(runtime, schedule, Run("skipped", due.at, now, why, count=due.missed + 1), due)
         return
-    _submit(runtime, schedule, due, now)
+    _submit(runtime, schedule, due, now, ears)
 
 
-def _submit(runtime: Runtime, schedule: Schedule, due: Due, now: int) -> None:
+def _submit(runtime: Runtime, schedule: Schedule, due: Due, now: int, ears: Collection[str]) -> None:
     service = runtime.service
     job_id, run = ids.new(service.name), Run("submitted", due.at, now)
     missed = None
@@ -60,7 +63,7 @@ def _submit(runtime: Runtime, schedule: Schedule, due: Due, now: int) -> None:
             job_id,
             trace=fresh_trace(),
             caps=schedule.definition.caps,
-            heard=heard(runtime.ledger.run(calls.stats(()))["workers"]) if service.contract.needs else (),
+            heard=ears,
             idempotency=run_key(schedule, due.at),
         )
     except PermanentError as error:

@@ -13,7 +13,7 @@ from tests.integration.api_desk import BODIES, MINUTE, ApiDesk, Tenant
 
 MEMBERS = {
     "id", "service", "kind", "state", "done", "progress", "attempt", "epoch", "created_at", "started_at", "finished_at", "run_at",
-    "request", "result", "error", "artifacts", "children", "labels", "trace_id", "links",
+    "request", "result", "error", "artifacts", "children", "labels", "trace_id", "links", "paused",
 }  # fmt: skip
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 JSON = {"Content-Type": "application/json"}
