@@ -87,15 +87,18 @@ def _half_key(message_id: str) -> str:
 def _table(source: Path, target: Path, some: Noted, found: dict[str, str]) -> None:
     """The CSV, with the columns added where they are not there yet; whose row it was goes into `found`."""
     with source.open(encoding="utf-8", newline="") as old, target.open("w", encoding="utf-8", newline="") as new:
-        rows = csv.DictReader(old, restval="")
-        columns = list(rows.fieldnames or fates.COLUMNS)
-        out = csv.DictWriter(new, [*columns, *(column for column in COLUMNS if column not in columns)], restval="", lineterminator="\r\n")
-        out.writeheader()
+        rows, out = csv.reader(old), csv.writer(new)
+        columns = next(rows, list(fates.COLUMNS))
+        all_columns = [*columns, *(column for column in COLUMNS if column not in columns)]
+        identity, email, bounce = (all_columns.index(name) for name in ("message_id", "email", COLUMNS[0]))
+        room = [""] * (len(all_columns) - len(columns))
+        out.writerow(all_columns)
         for row in rows:
-            half = _half_key(row.get("message_id", ""))
+            row.extend(room)
+            half = _half_key(row[identity])
             if half in some:
-                found[half] = row.get("email", "")
-                row.update(zip(COLUMNS, _told(some[half]), strict=True))
+                found[half] = row[email]
+                row[bounce : bounce + len(COLUMNS)] = _told(some[half])
             out.writerow(row)
 
 
