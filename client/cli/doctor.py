@@ -78,9 +78,9 @@ def _queues(service: Service, live: list[Worker]) -> Iterator[str]:
         if heard and queue.name not in heard and queue.need is None:
             yield f"no worker listens on the queue {queue.name}; start one with --queues {queue.name}."
         elif queue.name not in heard and queue.need is not None and queue.depth:
-            told = f"{queue.depth} jobs that need {queue.need} wait in {queue.name}, and no worker serves it"
+            told = f"{queue.depth} in {queue.name} need {queue.need}, and no worker serves it"
             yield f"{told}; start one with --need {queue.need} on a machine that has it."
-        if queue.oldest_age > STUCK:
+        elif queue.oldest_age > STUCK:
             yield f"a job has waited {queue.oldest_age:.0f} s in {queue.name} ({queue.depth} wait); add workers."
 
 

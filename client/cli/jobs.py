@@ -179,6 +179,8 @@ def print_job(session: Session, job: Job) -> None:
         session.say(f"  {job.progress.fraction:.0%} {job.progress.step or ''} {job.progress.detail or ''}".rstrip())
     if job.error:
         session.say(f"  {job.error.title}: {job.error.detail}")
+    if reason := (job.result or {}).get("degraded_reason"):
+        session.say(f"  degraded: {reason}")
     for artifact in job.artifacts:
         session.say(f"  {artifact.name}  {artifact.media_type}  {artifact.bytes} bytes")
 

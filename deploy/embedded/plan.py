@@ -5,7 +5,7 @@ The services come from the contracts, so a new one needs no edit here.
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from deploy.embedded import answers, ledger_server, ports
 from deploy.embedded.settings import EmbeddedSettings
 from deploy.embedded.spec import Spec, Stage
 from shared.contracts.registry import contracts
+from shared.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
@@ -120,10 +121,14 @@ def _catcher(settings: EmbeddedSettings, places: Places, env: Mapping[str, str])
         )
 
 
-def _service(name: str, places: Places, env: Mapping[str, str]) -> Iterator[Spec]:
+def _service(name: str, places: Places, env: Mapping[str, str], has: Collection[str]) -> Iterator[Spec]:
     start, app = (PYTHON, "-m", "shared.start"), f"services.{name}.app"
     ledger = os.environ.get(f"{name.upper()}_REDIS_URL") or places.ledger
     yield Spec(f"{name}-worker", (*start, "worker", app), env, answers=answers.worker(ledger, name), title=name)
+    known = contracts().get(name)
+    for need in (need for need in (known.needs if known else ()) if need in has):
+        # What it loads may take a while, and nothing else waits for it: the home is ready without it.
+        yield Spec(f"{name}-{need}-worker", (*start, "worker", app, "--need", need, "--pool", "solo"), env, stage=Stage.SCHEDULES)
     yield Spec(f"{name}-beat", (*start, "beat", app), env, stage=Stage.SCHEDULES)
 
 
@@ -132,10 +137,19 @@ def _webhooks(env: Mapping[str, str]) -> Iterator[Spec]:
     yield Spec("webhooks", (PYTHON, "-m", "shared.webhooks"), env, stage=Stage.SCHEDULES)
 
 
+def _needs(settings: EmbeddedSettings) -> Collection[str]:
+    """What this machine has. Raises SettingsError for what no contract knows."""
+    has = {word.strip() for word in settings.needs.split(",") if word.strip()}
+    known = {need for contract in contracts().values() for need in contract.needs}
+    if strange := sorted(has - known):
+        raise SettingsError(f"COUNTERFOIL_NEEDS names {', '.join(strange)}; the services know {', '.join(sorted(known))}.")
+    return has
+
+
 def processes(settings: EmbeddedSettings, places: Places, mark: str, services: Iterable[str] | None = None) -> list[Spec]:
     """Every process of the home, in the order in which they are shown."""
-    env = environment(settings, places, os.environ)
-    rooms = [spec for name in (contracts() if services is None else services) for spec in _service(name, places, env)]
+    env, has = environment(settings, places, os.environ), _needs(settings)
+    rooms = [spec for name in (contracts() if services is None else services) for spec in _service(name, places, env, has)]
     return [
         Spec("guard", (PYTHON, "-m", "deploy.embedded.guard", mark), stage=Stage.GUARD),
         *_ledger(settings, places),

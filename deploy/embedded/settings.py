@@ -35,6 +35,8 @@ class EmbeddedSettings(BaseSettings):
     """`always` is what makes a 202 a promise; docs/adr/0001 has the measurement."""
     ledger_server: str = ""
     """Path of a valkey-server or redis-server to use instead of the one that would be found."""
+    needs: str = ""
+    """What this machine has and few have, comma-separated: with `gpu` the home runs a worker of `avatar.gpu`, too (docs/avatars.md)."""
     log_level: str = "info"
     """debug, info, warning or error."""
 

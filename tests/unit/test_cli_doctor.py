@@ -40,7 +40,7 @@ def test_a_healthy_service_has_no_findings() -> None:
         ({"queues": [{"name": "avatar.low"}]}, "no worker listens on the queue avatar.low"),
         (
             {"queues": [{"name": "avatar.gpu", "need": "gpu", "depth": 3}]},
-            "3 jobs that need gpu wait in avatar.gpu, and no worker serves it",
+            "3 in avatar.gpu need gpu, and no worker serves it",
         ),
         ({"queues": [{"name": "avatar", "depth": 9, "oldest_age": 301}]}, "has waited 301 s in avatar"),
         ({"available": False, "workers": []}, "its ledger does not answer"),

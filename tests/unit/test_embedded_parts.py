@@ -112,6 +112,21 @@ def test_plan_takes_services_from_contracts(tmp_path: Path) -> None:
     assert names == ["guard", "gateway", "printer-worker", "printer-beat", "webhooks"]
 
 
+def test_plan_has_a_worker_for_what_this_machine_has(tmp_path: Path) -> None:
+    """With a GPU, one of `avatar.gpu`, alone in its process; nobody waits for it; a word that no service knows is refused."""
+    settings = EmbeddedSettings(
+        home=tmp_path, redis_url="redis://ledger.example/0", smtp_url="smtp://relay.example:25", port=0, needs=" gpu ,"
+    )
+    specs = {spec.name: spec for spec in plan.processes(settings, plan.resolve(settings), "mark", services=["avatar", "mailer"])}
+    strange = settings.model_copy(update={"needs": "gpu, tpu"})
+
+    assert ("--need", "gpu", "--pool", "solo") == specs["avatar-gpu-worker"].argv[-4:]
+    assert specs["avatar-gpu-worker"].answers is None
+    assert "mailer-gpu-worker" not in specs
+    with pytest.raises(SettingsError, match="names tpu; the services know gpu"):
+        plan.processes(strange, plan.resolve(strange), "mark")
+
+
 def test_plan_without_outside_help(tmp_path: Path) -> None:
     """By default the ledger and the mail catcher are started here, and every room is told where they are."""
     settings = EmbeddedSettings(home=tmp_path, redis_url="", smtp_url="", port=0, catcher_http_port=0, catcher_smtp_port=0)
