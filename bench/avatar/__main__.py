@@ -60,7 +60,7 @@ def _beside_node(folder: Path | None, ours: dict[str, float], count: int) -> str
     mine = f"An SVG of the style `{STYLE}` alone takes {ours['wall_ms']:.2f} ms ({ours['cpu_ms']:.2f} ms CPU)"
     node = shutil.which("node")
     if folder is None or node is None:
-        return f"{mine}; give `--node FOLDER` (`npm install @dicebear/core @dicebear/styles` in it) for DiceBear's own renderer."
+        return f"{mine}; give `--node FOLDER` (`npm install @dicebear/core@10 @dicebear/styles@10` in it) for DiceBear's own renderer."
     theirs = _json([node, str(HERE / "node.mjs"), str(folder), STYLE, str(count)])
     wall, cpu = ours["wall_ms"] / theirs["p50_ms"], ours["cpu_ms"] / theirs["cpu_ms"]
     return (
