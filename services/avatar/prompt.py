@@ -11,7 +11,7 @@ from services.avatar.illustrated import checked, derived_seed, illustrate
 from services.avatar.reading import Reading, read
 from services.avatar.styles import load_style, require_style
 from services.avatar.vocabulary import vocabulary
-from services.avatar.wishes import StyleTable, options_for, subjects_of, tables
+from services.avatar.wishes import StyleTable, hidden, options_for, subjects_of, tables
 from services.avatar.workshop import Workshop
 from shared.contracts.avatar import GenerateAvatar
 from shared.errors import PermanentError
@@ -84,12 +84,16 @@ def split(reading: Reading, style: str) -> tuple[list[str], list[str]]:
 
 
 def _score(reading: Reading, style: str) -> int:
+    """How many of the wishes a style shows; what the picture is of counts twice: rather a cat with no crown than the reverse."""
     avoid = tables().get(style, _NO_TABLE).avoid
-    return sum(_shows(reading, style, trait) and trait not in avoid for trait, _ in reading.wishes)
+    shown = [trait for trait, _ in reading.wishes if trait not in avoid and _shows(reading, style, trait)]
+    return len(shown) + sum(trait.startswith("subject.") for trait in shown)
 
 
 def _shows(reading: Reading, style: str, trait: str) -> bool:
     category, _, value = trait.partition(".")
     if category == "look":
         return style in vocabulary().looks.get(value, [])
-    return tables().get(style, _NO_TABLE).can(trait, subjects_of(style) if reading.subject else frozenset())
+    table = tables().get(style, _NO_TABLE)
+    known = table.can(trait, subjects_of(style) if reading.subject else frozenset())
+    return known and not hidden(table, trait, [other for other, _ in reading.wishes])

@@ -10,6 +10,8 @@ from services.avatar.vocabulary import FOLDER, read_table, vocabulary
 _ORDER = ("subject", "gender", "age", "mood")
 """Broad traits first: the later of two that want the same part has its way (a wink over a mood, glasses over a wink)."""
 
+_ONE_PART = frozenset({"subject", "hat", "extra"})
+
 
 @dataclass(frozen=True, slots=True)
 class StyleTable:
@@ -65,6 +67,21 @@ def options_for(loaded: LoadedStyle, table: StyleTable, traits: list[str]) -> di
             if option.endswith("Variant") and probability in loaded.descriptor:
                 asked[probability] = 100
     return {**table.neutral, **asked}
+
+
+def hidden(table: StyleTable, trait: str, traits: list[str]) -> bool:
+    """Whether another of the `traits` takes the part by which this one shows: a crown where a cat's ears would be.
+
+    Asked of what is one part, or is known by its first one: subjects, hats and extras. Moods and hair show in many.
+    """
+    if trait.partition(".")[0] not in _ONE_PART:
+        return False
+    final: dict[str, Any] = {}
+    for each in sorted(traits, key=_rank):
+        for option, value in _of(table, each).items():
+            final[option] = _agree(final.get(option), value)
+    option, values = next(iter(_of(table, trait).items()), ("", None))
+    return isinstance(values, list) and isinstance(final[option], list) and not set(values) & set(final[option])
 
 
 def _of(table: StyleTable, trait: str) -> dict[str, Any]:

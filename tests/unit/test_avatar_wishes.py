@@ -74,6 +74,16 @@ def test_style_says_what_it_cannot_show() -> None:
     assert ["curly hair"] == undrawn
 
 
+def test_a_cat_without_ears_is_no_cat() -> None:
+    """Where a crown takes the ears' place the answer says that the cat does not show; the style that keeps the cat comes first."""
+    reading = read("a cat wearing a crown")
+
+    assert (["crown"], ["cat"]) == split(reading, "critters")
+    assert (["cat"], ["crown"]) == split(reading, "clay")
+    assert ["clay"] == rank_styles(reading, "moods")
+    assert (["cat"], []) == split(read("a cat"), "critters")
+
+
 def test_languages_do_not_contradict_each_other() -> None:
     """A word that two languages share means one thing: German's "kind" is no English kindness."""
     meanings: dict[str, dict[str, set[str]]] = {}
