@@ -4,6 +4,7 @@ Mails are hostile: their HTML is shown in a sandboxed frame, under a policy that
 are only ever downloaded.
 """
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ PAGE_POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+REMOTE = re.compile(r"""(?:\bsrc|\bbackground|url\()\s*=?\s*["'(]?\s*(?:https?:)?//""", re.IGNORECASE)
+"""What a mail client would fetch, and tell the sender by it that the mail was opened."""
 MAIL_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox allow-popups allow-popups-to-escape-sandbox"
 
 
@@ -53,6 +56,9 @@ def routes(store: MailStore, smtp_address: str) -> APIRouter:
         values: dict[str, Any] = {
             "mail": mail,
             "query": q,
+            "newer": store.newer(number, q),
+            "older": next((each.id for each in store.find(q, limit=1, before=number)), None),
+            "remote": parts.html is not None and REMOTE.search(parts.html) is not None,
             "headers": parts.headers,
             "text": parts.text,
             "html": parts.html,

@@ -20,10 +20,12 @@ import structlog
 
 from deploy.catcher.smtp import Envelope
 from deploy.catcher.summary import summarise
+from deploy.catcher.texts import TextIndex
 
 log = structlog.get_logger()
 
 PER_FOLDER = 1_000
+SELECT = "SELECT id, at, mail_from, rcpt_to, sender, recipient, subject, bytes FROM mails"
 GROUP_SECONDS = 0.1
 GROUP_ROWS = 500
 ENVELOPE = re.compile(rb"^(Return-Path|Delivered-To): <?([^>\r\n]*)>?\r$", re.MULTILINE)
@@ -62,10 +64,18 @@ class MailStore:
         self._index.execute(SCHEMA)
         self._pending: list[tuple[object, ...]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._count = 0
         self._folders: set[Path] = set()
         self._last: int = self._index.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'mails'").fetchone()[0]
         self._adopt()
+        self._count = int(self._index.execute("SELECT count(*) FROM mails").fetchone()[0])
+        self.texts = TextIndex(folder / "texts.sqlite", self.path)
         self.sweep()
+
+    @property
+    def last(self) -> int:
+        """The number of the last mail."""
+        return self._last
 
     def path(self, number: int) -> Path:
         """Where mail `number` lies."""
@@ -107,6 +117,7 @@ class MailStore:
             self._index.execute("BEGIN")
             self._index.executemany("INSERT OR REPLACE INTO mails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._pending)
             self._index.execute("COMMIT")
+            self._count += len(self._pending)
             self._pending.clear()
 
     def _adopt(self) -> None:
@@ -131,32 +142,47 @@ class MailStore:
     def count(self) -> int:
         """How many mails there are."""
         self.flush()
-        return int(self._index.execute("SELECT count(*) FROM mails").fetchone()[0])
+        return self._count
 
     def find(self, query: str = "", *, limit: int = 50, before: int | None = None) -> list[Listed]:
-        """The newest mails first, those with a number below `before` only; every word of `query` must occur."""
+        """The newest mails first, those with a number below `before` only.
+
+        Every word of `query` must occur: anywhere in the people and the subject, or as a word of the mail (the last: as its beginning).
+        """
         self.flush()
-        where = ["id < ?"]
-        conditions: list[object] = [before or 2**62]
+        where, conditions = ["id < ?"], list[object]([before or 2**62])
         for word in query.lower().split():
             where.append("instr(words, ?) > 0")
             conditions.append(word)
-        select = "SELECT id, at, mail_from, rcpt_to, sender, recipient, subject, bytes FROM mails"
-        rows = self._index.execute(f"{select} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*conditions, limit))
-        return [_listed(row) for row in rows]
+        found = {
+            row[0]: row
+            for row in self._index.execute(f"{SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*conditions, limit))
+        }
+        if query.strip():
+            more = [number for number in self.texts.find(query, limit=limit, before=before or 2**62) if number not in found]
+            marks = ", ".join("?" * len(more))
+            found |= {row[0]: row for row in self._index.execute(f"{SELECT} WHERE id IN ({marks})", more)}
+        return [_listed(found[number]) for number in sorted(found, reverse=True)[:limit]]
+
+    def newer(self, number: int, query: str = "") -> int | None:
+        """The number of the next newer mail; with a `query`, of the nearest of the last 200 that match."""
+        if query.strip():
+            return min((mail.id for mail in self.find(query, limit=200) if mail.id > number), default=None)
+        self.flush()
+        return next((int(row[0]) for row in self._index.execute("SELECT min(id) FROM mails WHERE id > ?", (number,)) if row[0]), None)
 
     def get(self, number: int) -> Listed | None:
         """One mail's row."""
         self.flush()
-        row = self._index.execute(
-            "SELECT id, at, mail_from, rcpt_to, sender, recipient, subject, bytes FROM mails WHERE id = ?", (number,)
-        ).fetchone()
+        row = self._index.execute(f"{SELECT} WHERE id = ?", (number,)).fetchone()
         return _listed(row) if row else None
 
     def clear(self) -> int:
         """Remove all mails; how many there were. Numbers go on; the files themselves go with the next `sweep`."""
         removed = self.count()
         self._index.execute("DELETE FROM mails")
+        self._count = 0
+        self.texts.clear(self._last)
         gone = self._messages.with_name(f"removed-{time.time_ns()}")
         self._messages.rename(gone)
         self._messages.mkdir()
@@ -172,6 +198,7 @@ class MailStore:
         """Write what waits and close the index."""
         self.flush()
         self._index.close()
+        self.texts.close()
 
 
 def _listed(row: tuple[int, float, str, str, str, str, str, int]) -> Listed:

@@ -1,5 +1,6 @@
 """The catcher's HTTP app: put together here, routes in api.py and pages.py."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -16,8 +17,11 @@ def make_app(store: MailStore, smtp: AbstractAsyncContextManager[object], smtp_a
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
+        indexing = asyncio.create_task(store.texts.keep_up(lambda: store.last), name="index-texts")
         async with smtp:
             yield
+        indexing.cancel()
+        await asyncio.gather(indexing, return_exceptions=True)
         store.close()
 
     app = FastAPI(title="Mail catcher", version="1", docs_url=None, redoc_url=None, lifespan=life)

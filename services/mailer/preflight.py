@@ -83,7 +83,8 @@ def publish(report: Preflight, command: SendMailing, job: Job) -> None:
     errors = rules.worst(report.findings)
     if command.preflight == "strict" and errors:
         raise PermanentError(
-            f"nobody was mailed, for the preflight found {len(errors)} errors: " + "; ".join(each.detail for each in errors),
+            f"nobody was mailed, for the preflight found {len(errors)} error{'s' if len(errors) > 1 else ''}: "
+            + "; ".join(each.detail for each in errors),
             type="preflight-failed",
             pointer="/preflight",
         )

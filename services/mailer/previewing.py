@@ -52,9 +52,14 @@ def preview(command: PreviewMailing, job: Job, settings: MailerSettings) -> Prev
     return PreviewResult(
         email=recipient.email,
         subject=str(message["Subject"] or ""),
-        html=html and str(html.get_content()),
-        text=text and str(text.get_content()),
+        html=html and _lines(html.get_content()),
+        text=text and _lines(text.get_content()),
         headers=[(name, str(value)) for name, value in message.items()],
         bytes=len(raw),
         preflight=report,
     )
+
+
+def _lines(content: object) -> str:
+    """A part's text with line ends as programs have them, not as mail has."""
+    return str(content).replace("\r\n", "\n")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.integration.catcher_process import Catcher, catching
+from tests.servers import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +95,42 @@ def test_raw_and_attachments_are_downloads(catcher: Catcher) -> None:
 
 
 def test_search_and_paging(catcher: Catcher) -> None:
-    """Every word must occur, somewhere in addresses or subject; pages go on where the last ended, newest first."""
+    """Every word must occur, somewhere in addresses or subject (or text); pages go on where the last ended, newest first."""
     hand_over(catcher, *(letter(subject=f"Numbered {number}", to=f"p{number}@pages.example") for number in range(7)))
     first = catcher.http.get("/api/messages", params={"q": "pages.example NUMBERED", "limit": 4}).json()
     rest = catcher.http.get("/api/messages", params={"q": "pages.example NUMBERED", "limit": 4, "cursor": first["next_cursor"]}).json()
 
     assert [each["subject"][-1] for each in first["items"] + rest["items"]] == ["6", "5", "4", "3", "2", "1", "0"]
     assert rest["next_cursor"] is None
+
+
+def found(catcher: Catcher, query: str) -> list[str]:
+    """The subjects of the mails that match."""
+    return [each["subject"] for each in catcher.http.get("/api/messages", params={"q": query}).json()["items"]]
+
+
+def test_the_text_of_mails_is_searched(tmp_path: Path) -> None:
+    """By words or their beginnings, in text, in HTML without text, in names of attachments, not in scripts; until they are deleted."""
+    plain, page = EmailMessage(), EmailMessage()
+    plain["Subject"], plain["From"], plain["To"] = "plain", "a@example.com", "b@example.com"
+    plain.set_content('The Übergrößenträger costs 12.50 "only" today')
+    page["Subject"], page["From"], page["To"] = "page", "a@example.com", "b@example.com"
+    page.set_content("<p>Sugar<b>beet</b></p><script>hidden()</script>", subtype="html")
+    with catching(tmp_path) as catcher:
+        hand_over(catcher, plain, page, letter(subject="with file"))
+        wait_until(lambda: found(catcher, "sugar") != [], "the texts are indexed", seconds=10)
+        wait_until(lambda: found(catcher, "Grüße.pdf") != [], "the last one, too", seconds=10)
+        catcher.process.kill()
+        catcher.process.wait()
+    with catching(tmp_path) as catcher:
+        seen = {
+            query: found(catcher, query)
+            for query in ("ubergro", 'COSTS "only"', "12.50", "beet page", "hidden", "costs sugar", '"', "a* OR b")
+        }
+        assert {"ubergro": ["plain"], 'COSTS "only"': ["plain"], "12.50": ["plain"], "beet page": ["page"]} == dict(list(seen.items())[:4])
+        assert [[], [], [], []] == list(seen.values())[4:]
+        catcher.http.delete("/api/messages")
+        assert [] == found(catcher, "sugar")
 
 
 @pytest.mark.parametrize("path", ["/api/messages/999999", "/messages/999999", "/api/messages/999999/raw", "/messages/999999/html"])
