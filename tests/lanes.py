@@ -47,12 +47,18 @@ class Outcome:
         for case in ET.parse(report).iter("testcase") if report.exists() else ():  # noqa: S314 - pytest wrote it just now
             verdict = next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")
             self.counts[verdict] += 1
-            self.skips.update(child.get("message") or "no reason given" for child in case if child.tag == "skipped")
+            self.skips.update(reason(child) for child in case if child.tag == "skipped")
 
     def __str__(self) -> str:
         told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(self.counts.items())) or "no tests"
         verdict = "FAILED" if self.failed else "ok" if self.counts["passed"] else "not run"
         return f"{self.name:<12} {verdict:<7} {self.seconds:6.1f} s  {told}"
+
+
+def reason(skipped: ET.Element) -> str:
+    """Why; of a whole file pytest's message says only that its collection was skipped, and the text says why."""
+    whole_file = re.search(r"Skipped: (.*?)['\"]?\)?$", (skipped.text or "").strip())
+    return whole_file[1] if whole_file else skipped.get("message") or "no reason given"
 
 
 def runs(folder: Path, jobs: int) -> Iterator[list[str]]:

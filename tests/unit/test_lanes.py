@@ -7,6 +7,7 @@ from tests.lanes import Outcome, runs, summary
 REPORT = """<testsuites><testsuite>
 <testcase name="a"/><testcase name="b"><skipped message="no RabbitMQ here"/></testcase>
 <testcase name="c"><failure message="x"/></testcase><testcase name="d"><skipped message="no RabbitMQ here"/></testcase>
+<testcase name="e"><skipped message="collection skipped">('test_e.py', 1, 'Skipped: no Chromium here')</skipped></testcase>
 </testsuite></testsuites>"""
 
 
@@ -19,9 +20,10 @@ def test_summary_names_what_could_not_run(tmp_path: Path) -> None:
     assert summary([outcome]).splitlines() == [
         "",
         "--- summary",
-        "conformance  FAILED     2.0 s  1 failure, 1 passed, 2 skipped",
+        "conformance  FAILED     2.0 s  1 failure, 1 passed, 3 skipped",
         "Could not run here:",
         "  conformance: 2 × no RabbitMQ here",
+        "  conformance: 1 × no Chromium here",
     ]
 
 
