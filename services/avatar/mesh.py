@@ -25,6 +25,10 @@ _RIGHT_EYE, _LEFT_EYE = (33, 133), (362, 263)
 """Both corners of each, numbered as in MediaPipe's canonical face model; right and left are the person's own."""
 _CORNERS, _INNER_CORNERS, _INNER_LIPS = (61, 291), (78, 308), (13, 14)
 _POINTS = 468
+_FAR = 60.0
+"""A logit beyond which the score is 0 or 1, and its exponential might be no number."""
+_LEAST = 1e-6
+"""Pixels: two points of a face that is none may be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Mesh:
         level = self.levelled()
 
         def apart(pair: tuple[int, int]) -> float:
-            return float(np.linalg.norm(level[pair[0]] - level[pair[1]]))
+            return max(float(np.linalg.norm(level[pair[0]] - level[pair[1]])), _LEAST)
 
         width = apart(_CORNERS)
         rise = float(level[list(_INNER_LIPS), 1].mean() - level[list(_CORNERS), 1].mean())
@@ -101,4 +105,5 @@ def _fit(views: Views, centre: tuple[float, float], side: float, angle: float) -
     view, matrix = views.turned(centre, side * _AROUND, angle, model.edge)
     outputs = model.run(view / np.float32(255))
     points = outputs[3 * _POINTS].reshape(_POINTS, 3)[:, :2]
-    return Mesh(points @ matrix[:, :2].T + matrix[:, 2], 1 / (1 + math.exp(-float(outputs[1].item()))))
+    points = np.nan_to_num(points @ matrix[:, :2].T + matrix[:, 2])
+    return Mesh(points, 1 / (1 + math.exp(-min(max(float(outputs[1].item()), -_FAR), _FAR))))
