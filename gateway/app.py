@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from gateway import handlers, openapi
 from gateway.lane import Gateway
-from gateway.routers import every_router, submit_lane
+from gateway.routers import every_router, submit_lane, webhook_told
 from gateway.settings import GatewaySettings
 from gateway.state import opened
 from shared.logging import configure
@@ -23,7 +23,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def make_app(settings: GatewaySettings) -> FastAPI:
     """The application for `settings`; nothing is opened before its lifespan starts."""
-    app = Gateway(settings, HttpMetrics(), submit_lane(), lifespan=lifespan, **openapi.TITLES)
+    app = Gateway(settings, HttpMetrics(), submit_lane(), lifespan=lifespan, webhooks=webhook_told.router, **openapi.TITLES)
     handlers.install(app)
     for router in every_router():
         app.include_router(router)

@@ -65,6 +65,8 @@ def install(app: FastAPI) -> None:
             schemas.update(definitions.get("$defs", {}))
             for path, operation in _operations(document):
                 _refusals(path, operation)
+            for told_of in document.get("webhooks", {}).values():
+                told_of["post"]["responses"].pop("422", None)  # the receiver's to answer, not ours
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             app.openapi_schema = document

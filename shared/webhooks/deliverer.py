@@ -136,8 +136,8 @@ class Deliverer(threading.Thread):
         self._end(delivery, word, {name: value for name, value in noted.items() if value is not None}, delay=delay, hold=hold)
         tell = {"delivered": log.info, "again": log.warning}.get(word, log.error)
         event = {"delivered": "webhook_delivered", "again": "webhook_attempt_failed"}.get(word, "webhook_given_up")
-        host = urlsplit(delivery.url).hostname
-        tell(event, job=delivery.job, delivery=delivery.id, host=host, attempt=delivery.number, status=reply.status, seconds=seconds)
+        told = {"job": delivery.job, "delivery": delivery.id, "host": urlsplit(delivery.url).hostname, "attempt": delivery.number}
+        tell(event, **told, seconds=seconds, status=reply.status, **({} if reply.ok else {"reason": reply.reason}))
 
     def _post(self, delivery: Taken, signed: dict[str, str], body: bytes) -> Reply:
         host, told = urlsplit(delivery.url).hostname or "", str(delivery.event.type)

@@ -51,6 +51,15 @@ def test_it_is_valid() -> None:
     assert set() == used - known
 
 
+def test_what_receivers_are_sent_is_described() -> None:
+    """OpenAPI's `webhooks`: the event as CloudEvents JSON, the three headers, and no answer but the receiver's."""
+    told = document()["webhooks"]["job event"]["post"]
+
+    assert {"webhook-id", "webhook-timestamp", "webhook-signature"} == {each["name"] for each in told["parameters"]}
+    assert ["application/cloudevents+json"] == list(told["requestBody"]["content"])
+    assert {"204", "410"} == set(told["responses"])
+
+
 def test_operation_ids_are_unique() -> None:
     """Generated clients name their functions by them."""
     ids = [operation["operationId"] for _, _, operation in operations()]
