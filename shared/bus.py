@@ -54,10 +54,14 @@ def need_of(queue: str, contract: Contract) -> str | None:
     return next((need for need in contract.needs if queue in queue_names(f"{contract.name}.{need}")), None)
 
 
+def alike(queue: str) -> tuple[str, ...]:
+    """The queues for the same machines, `queue` among them, most urgent first."""
+    return queue_names(queue.removesuffix(".high").removesuffix(".low"))
+
+
 def more_urgent(queue: str) -> tuple[str, ...]:
     """The queues for the same machines that go before `queue`, most urgent first."""
-    priority, stem = priority_of(queue), queue.removesuffix(".high").removesuffix(".low")
-    return queue_names(stem)[: PRIORITIES.index(priority)]
+    return alike(queue)[: PRIORITIES.index(priority_of(queue))]
 
 
 def priority_of(queue: str) -> Priority:

@@ -209,13 +209,14 @@ class Caretaker(Protocol):
 
 
 class Job(Protocol):
-    """One attempt at one job, seen by its handler."""
+    """One attempt at one job, seen by its handler. `need`: what its queue promises of this machine (`gpu`), if anything."""
 
     id: str
     tenant: str
     attempt: int
     epoch: int
     priority: Priority
+    need: str | None
     labels: dict[str, str]
     canceled: bool
     """The user cancelled; this run only settles up (see `FanOut.settles`), and its result and artifacts go to the canceled job."""

@@ -51,6 +51,12 @@ def quiet(*_: object, **__: object) -> None:
     """Tell nobody."""
 
 
+class GpuJob(AvatarJob):
+    """One that came by `avatar.gpu`."""
+
+    need: str | None = "gpu"
+
+
 @dataclass(slots=True)
 class Bench:
     """One model on one device, and how often each thing is done."""
@@ -122,7 +128,7 @@ class Bench:
         command = GenerateAvatar(prompt=WISH.prompt, engine="diffusion", variants=self.batch, size=512, steps=30)
         began = time.perf_counter()
         with patch("services.avatar.tasks.settings", lambda: self.settings):
-            result = make(command, AvatarJob(self.root))
+            result = make(command, GpuJob(self.root))
         return {"s": time.perf_counter() - began, **{f"{name}_ms": ms for name, ms in result.timings_ms.items()}}
 
     def crowded(self, model: Painter, alone_gb: float, together_gb: float) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 No torch in here: how a batch is painted is given, and raises `CardFullError` where it does not fit.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ class Batches:
     checkpoint: Checkpoint
     _made: dict[int, Pixels] = field(default_factory=dict)
     _done: int = 0
+    _began: float = field(default_factory=time.monotonic)
 
     def begin(self) -> None:
         """Paint the first batch: then it is known that the card can.
@@ -118,4 +120,6 @@ class Batches:
         share = min(self.size, total - self._done) * done / of
         last = min(self._done + self.size, total)
         which = f"picture {total}" if self._done + 1 == last == total else f"pictures {self._done + 1}-{last}"
-        self.progress((self._done + share) / total, "paint", f"step {done} of {of}, {which} of {total}")
+        fraction = (self._done + share) / total
+        left = (time.monotonic() - self._began) * (1 - fraction) / fraction
+        self.progress(fraction, "paint", f"step {done} of {of}, {which} of {total}", left)

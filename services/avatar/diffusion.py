@@ -48,7 +48,12 @@ def load() -> None:
 
 
 def ready(workshop: Workshop) -> Painter:
-    """This worker's model. Raises PermanentError `diffusion-unavailable`, which says what is missing."""
+    """This worker's model. Raises PermanentError `diffusion-unavailable`, which says what is missing.
+
+    A job that came by an ordinary queue gets none, though this machine may have one: each of the pool's children would load its own.
+    """
+    if workshop.need is None:
+        raise PermanentError("No worker with a GPU was at work when the job was accepted.", type=UNAVAILABLE, pointer="/engine")
     try:
         with workshop.clock.stage("load"):
             return painter(workshop.settings)

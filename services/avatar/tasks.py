@@ -52,7 +52,8 @@ def make(command: GenerateAvatar, job: Job, made: dict[str, bytes] | None = None
     """
     job.progress(0.0, "prepare")
     with ExitStack() as opened:
-        workshop = Workshop(settings(), _clock(job), files=_uploads(command, job, opened), progress=job.progress, checkpoint=job.checkpoint)
+        files = _uploads(command, job, opened)
+        workshop = Workshop(settings(), _clock(job), files, job.progress, job.checkpoint, job.need)
         commission = plan(command, workshop)
 
     def publish(name: str, data: bytes, media_type: str) -> None:

@@ -15,13 +15,17 @@ def _nothing(fraction: float, step: str, detail: str = "", eta_seconds: float | 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """Settings and clock; the command's uploads as local files; progress and a look for a cancel, for engines that take their time."""
+    """Settings and clock; the command's uploads as local files; progress and a look for a cancel, for engines that take their time.
+
+    `need`: what the job's queue promises of this machine (`gpu`).
+    """
 
     settings: AvatarSettings
     clock: Clock = field(default_factory=Clock)
     files: Mapping[str, Path] = field(default_factory=dict)
     progress: Progress = _nothing
     checkpoint: Checkpoint = lambda: None
+    need: str | None = None
 
 
 Load = Callable[[], object]

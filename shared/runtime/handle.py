@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from shared import telemetry
-from shared.bus import more_urgent, priority_of, queue_names
+from shared.bus import alike, more_urgent, need_of, priority_of
 from shared.contracts.base import Artifact, Blob
 from shared.contracts.states import State
 from shared.errors import JobCanceled, PermanentError, UnavailableError
@@ -44,6 +44,7 @@ class JobHandle:
         self.epoch = record.number("epoch")
         self.priority = priority_of(record.text("queue"))
         self.labels: dict[str, str] = record.json("labels") or {}
+        self.need = need_of(record.text("queue"), runtime.service.contract)
         self.waited = record.number("waited") / 1000
         self._workdir = workdir
         self.artifacts: list[Artifact] = list(record.artifacts)  # of a parent, what it published before it fanned out
@@ -104,7 +105,7 @@ class JobHandle:
         if now - self._wanted < RANK_EVERY:
             return False
         self._wanted = now
-        return self._waits_in(queue_names(self._runtime.service.name))
+        return self._waits_in(alike(self._record.text("queue")))
 
     def _waits_in(self, queues: Sequence[str]) -> bool:
         try:

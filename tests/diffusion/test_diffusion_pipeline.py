@@ -29,6 +29,12 @@ SAMPLE = Path("deploy/samples/portrait.jpg")
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
+class GpuJob(AvatarJob):
+    """One that came by `avatar.gpu`."""
+
+    need: str | None = "gpu"
+
+
 torch.set_num_threads(1)  # for tensors of a kilobyte the second thread only waits
 
 
@@ -68,7 +74,7 @@ def pictures(job: AvatarJob) -> list[bytes]:
 
 def painted(tmp_path: Path, **more: Any) -> list[bytes]:
     """The pixels of a job."""
-    job = AvatarJob(tmp_path, photo=SAMPLE)
+    job = GpuJob(tmp_path, photo=SAMPLE)
     make(asked(**more), job)
     return pictures(job)
 
@@ -94,11 +100,11 @@ def test_both_kinds_of_pipeline_paint_from_text_and_from_a_photo(model: Painter,
 
 def test_a_weak_strength_stays_near_the_photo(model: Painter, tmp_path: Path) -> None:
     """Of five steps a strength of 0.2 does one, and of 1.0 all."""
-    job = AvatarJob(tmp_path, photo=SAMPLE)
+    job = GpuJob(tmp_path, photo=SAMPLE)
     make(asked(photo=UPLOAD, strength=0.2, steps=5), job)
-    most = AvatarJob(tmp_path, photo=SAMPLE)
+    most = GpuJob(tmp_path, photo=SAMPLE)
     make(asked(photo=UPLOAD, strength=1.0, steps=5), most)
-    least = AvatarJob(tmp_path, photo=SAMPLE)
+    least = GpuJob(tmp_path, photo=SAMPLE)
     make(asked(photo=UPLOAD, strength=0.05, steps=1), least)
 
     assert ["step 1 of 1", "step 5 of 5", "step 1 of 1"] == [each.steps[-2][2].partition(",")[0] for each in (job, most, least)]
@@ -118,7 +124,7 @@ def test_variants_are_the_same_alone_and_in_any_batch(model: Painter, tmp_path: 
 
 def test_every_step_is_told_and_a_cancel_ends_it(model: Painter, tmp_path: Path) -> None:
     """Progress in steps; a cancel at the third of twenty stops there, publishes nothing, and the next job is whole."""
-    job, done = AvatarJob(tmp_path), AvatarJob(tmp_path)
+    job, done = GpuJob(tmp_path), GpuJob(tmp_path)
     make(asked(steps=20), done)
     steps = [detail for _, step, detail in done.steps if step == "paint"]
     job.cancel_at = 3
@@ -164,8 +170,8 @@ def test_out_of_memory_for_a_single_picture_is_a_typed_failure(room: list[int], 
     """After a try at half the size each; or another engine's picture, where that is wanted."""
     room[0] = 0
     with pytest.raises(PermanentError, match="does not fit") as caught:
-        make(asked(variants=4), AvatarJob(tmp_path))
-    result = make(asked(degrade=True), AvatarJob(tmp_path))
+        make(asked(variants=4), GpuJob(tmp_path))
+    result = make(asked(degrade=True), GpuJob(tmp_path))
 
     assert "gpu-memory" == caught.value.type
     assert [4, 4, 2, 2, 1, 1] == room[1:7]
@@ -184,7 +190,7 @@ def test_a_decoder_that_was_interrupted_is_as_it_was(model: Painter, tmp_path: P
     with monkeypatch.context() as patched:
         patched.setattr(model.text.vae, "decode", widen_and_fail)
         with pytest.raises(PermanentError, match="does not fit"):
-            make(asked(), AvatarJob(tmp_path))
+            make(asked(), GpuJob(tmp_path))
 
     assert before == painted(tmp_path)
 
@@ -221,7 +227,7 @@ def test_what_is_missing_is_said(root: Path, more: dict[str, Any], words: str) -
     with pytest.raises(SettingsError, match=words):
         painter(own)
     with pytest.raises(PermanentError, match=words) as caught:
-        diffusion.commission(asked(), Workshop(own))
+        diffusion.commission(asked(), Workshop(own, need="gpu"))
     assert "diffusion-unavailable" == caught.value.type
 
 
@@ -245,4 +251,4 @@ def test_the_real_policy_scores_what_is_painted(model: Painter, tmp_path: Path, 
     for module in (content, diffusion):
         monkeypatch.setattr(module, "settings", lambda: AvatarSettings(content_threshold=1e-9))
     with pytest.raises(PermanentError, match="content policy"):
-        make(asked(variants=2), AvatarJob(tmp_path))
+        make(asked(variants=2), GpuJob(tmp_path))

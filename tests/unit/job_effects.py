@@ -134,6 +134,7 @@ class NoEffects:
     """For fake jobs whose service has none: the part of `shared.job.Job` that it never uses."""
 
     priority: Priority = "normal"
+    need: str | None = None
 
     def publish_above(self, files: Mapping[str, Path | bytes], media_types: Mapping[str, str], rank: int) -> bool:
         """There is no parent."""

@@ -54,6 +54,7 @@ class FakeJob:
     attempt: int = 1
     epoch: int = 1
     priority: Priority = "normal"
+    need: str | None = None
     waited: float = 0.0
     canceled: bool = False
     journal: Effects | None = None

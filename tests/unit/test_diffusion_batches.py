@@ -44,7 +44,9 @@ class Told:
 
     def progress(self, fraction: float, step: str, detail: str = "", eta_seconds: float | None = None) -> None:
         """Keep it."""
-        assert (step, eta_seconds) == ("paint", None)
+        assert step == "paint"
+        assert eta_seconds is not None
+        assert (eta_seconds == 0) == (fraction == 1)
         self.fractions.append(fraction)
         self.details.append(detail)
 

@@ -54,6 +54,12 @@ class Fake(Painter):
         return [np.full((self.edge, self.edge, 3), seed % 256, dtype=np.uint8) for seed in seeds]
 
 
+class GpuJob(AvatarJob):
+    """One that came by `avatar.gpu`."""
+
+    need: str | None = "gpu"
+
+
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> Fake:
     """A worker with a model."""
@@ -71,7 +77,7 @@ def asked(**more: Any) -> GenerateAvatar:
 
 def test_a_result_names_model_licence_and_what_paints_it_again(card: Fake, tmp_path: Path) -> None:
     """Steps and guidance of the model where the request says none; each variant's number; the licence inside the file, too."""
-    job = AvatarJob(tmp_path)
+    job = GpuJob(tmp_path)
     result = make(asked(variants=3, random_seed=2**63 - 2, negative_prompt="text"), job)
 
     assert ("diffusion", False, None) == (result.engine, result.degraded, result.degraded_reason)
@@ -88,7 +94,7 @@ def test_a_result_names_model_licence_and_what_paints_it_again(card: Fake, tmp_p
 def test_the_same_prompt_has_the_same_numbers(card: Fake, tmp_path: Path) -> None:
     """Also with more variants: the first ones stay; another prompt has others; all are exact in JSON."""
     del card
-    one, three, other = (make(asked(**more), AvatarJob(tmp_path)) for more in ({}, {"variants": 3}, {"prompt": "a hen"}))
+    one, three, other = (make(asked(**more), GpuJob(tmp_path)) for more in ({}, {"variants": 3}, {"prompt": "a hen"}))
     numbers = [[variant.options["random_seed"] for variant in result.variants] for result in (one, three, other)]
 
     assert numbers[0] == numbers[1][:1]
@@ -98,7 +104,7 @@ def test_the_same_prompt_has_the_same_numbers(card: Fake, tmp_path: Path) -> Non
 
 def test_a_photo_is_where_it_begins(card: Fake, tmp_path: Path) -> None:
     """Head and shoulders at the model's edge; the face is told; `strength` as asked, else a middle one."""
-    results = [make(asked(photo=UPLOAD, **more), AvatarJob(tmp_path, photo=SAMPLE)) for more in ({}, {"strength": 0.25})]
+    results = [make(asked(photo=UPLOAD, **more), GpuJob(tmp_path, photo=SAMPLE)) for more in ({}, {"strength": 0.25})]
 
     assert [(64, 64, 3)] * 2 == [wish.start.shape for wish in card.wishes if wish.start is not None]
     assert [0.6, 0.25] == [wish.strength for wish in card.wishes] == [result.variants[0].options["strength"] for result in results]
@@ -107,7 +113,7 @@ def test_a_photo_is_where_it_begins(card: Fake, tmp_path: Path) -> None:
 
 def test_sizes_and_formats_are_made_of_one_painting(card: Fake, tmp_path: Path) -> None:
     """Larger and smaller than the model's edge."""
-    job = AvatarJob(tmp_path)
+    job = GpuJob(tmp_path)
     make(asked(sizes=[32, 128], formats=["png", "webp"]), job)
 
     assert {(32, 32), (128, 128)} == {Image.open(io.BytesIO(data)).size for data in job.published.values()}
@@ -116,10 +122,10 @@ def test_sizes_and_formats_are_made_of_one_painting(card: Fake, tmp_path: Path) 
 
 def test_progress_and_cancel_at_every_step(card: Fake, tmp_path: Path) -> None:
     """Six variants in batches of four: progress never goes back; a cancel in the second batch leaves the first one's files."""
-    job = AvatarJob(tmp_path)
+    job = GpuJob(tmp_path)
     make(asked(variants=6, steps=5), job)
     fractions = [fraction for fraction, step, _ in job.steps if step != "prepare"]
-    late = AvatarJob(tmp_path, cancel_at=5 + 2)
+    late = GpuJob(tmp_path, cancel_at=5 + 2)
     with pytest.raises(JobCanceled):
         make(asked(variants=6, steps=5), late)
 
@@ -151,9 +157,20 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     """A permanent error of a type of its own, with a sentence for the deployer."""
     words = without(monkeypatch, tmp_path, case)
     with pytest.raises(PermanentError, match=words) as caught:
-        make(asked(), AvatarJob(tmp_path))
+        make(asked(), GpuJob(tmp_path))
 
     assert ("diffusion-unavailable", "/engine") == (caught.value.type, caught.value.pointer)
+
+
+def test_a_job_of_an_ordinary_queue_loads_no_model(card: Fake, tmp_path: Path) -> None:
+    """Though this machine has one: the gateway found nobody at `avatar.gpu`, and each child of the pool would load its own."""
+    result = make(asked(degrade=True), AvatarJob(tmp_path))
+    with pytest.raises(PermanentError, match="No worker with a GPU was at work") as caught:
+        make(asked(), AvatarJob(tmp_path))
+
+    assert ("prompt", "No worker with a GPU was at work when the job was accepted.") == (result.engine, result.degraded_reason)
+    assert "diffusion-unavailable" == caught.value.type
+    assert [] == card.wishes
 
 
 @pytest.mark.parametrize("case", MISSING)
@@ -169,7 +186,7 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_another_engine_stands_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str, body: Any, engine: str) -> None:
     """The photo's where there is one, in the style that was asked for; the result says so, and why."""
     words = without(monkeypatch, tmp_path, case)
-    result = make(asked(degrade=True, steps=9, **body), AvatarJob(tmp_path, photo=SAMPLE))
+    result = make(asked(degrade=True, steps=9, **body), GpuJob(tmp_path, photo=SAMPLE))
 
     assert (engine, True) == (result.engine, result.degraded)
     assert words in str(result.degraded_reason)
@@ -179,9 +196,9 @@ def test_another_engine_stands_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_a_card_that_is_too_small_is_stood_in_for(card: Fake, tmp_path: Path) -> None:
     """Where it may be degraded; else the typed failure."""
     object.__setattr__(card, "full", True)
-    result = make(asked(degrade=True, variants=4), AvatarJob(tmp_path))
+    result = make(asked(degrade=True, variants=4), GpuJob(tmp_path))
     with pytest.raises(PermanentError, match="does not fit") as caught:
-        make(asked(), AvatarJob(tmp_path))
+        make(asked(), GpuJob(tmp_path))
 
     assert ("prompt", True) == (result.engine, result.degraded)
     assert "gpu-memory" == caught.value.type
@@ -193,9 +210,9 @@ def test_a_stand_in_is_not_kept(card: Fake, monkeypatch: pytest.MonkeyPatch, tmp
     models = iter(["", "", "tiny a", "tiny a", "tiny b"])
     monkeypatch.setattr(tasks, "model_of", lambda _: next(models))
     object.__setattr__(card, "full", True)
-    results: list[AvatarResult] = [generate(asked(degrade=True), AvatarJob(tmp_path)) for _ in range(2)]
+    results: list[AvatarResult] = [generate(asked(degrade=True), GpuJob(tmp_path)) for _ in range(2)]
     object.__setattr__(card, "full", False)
-    results += [generate(asked(degrade=True), AvatarJob(tmp_path)) for _ in range(3)]
+    results += [generate(asked(degrade=True), GpuJob(tmp_path)) for _ in range(3)]
 
     assert [(True, False), (True, False), (False, False), (False, True), (False, False)] == [(r.degraded, r.cached) for r in results]
 
@@ -206,10 +223,10 @@ def test_the_content_policy_sees_what_is_painted(card: Fake, monkeypatch: pytest
     monkeypatch.setattr(content, "settings", lambda: AvatarSettings(content_threshold=0.8))
     monkeypatch.setattr(diffusion, "settings", lambda: AvatarSettings(content_threshold=0.8))
     monkeypatch.setattr(content, "score_of", lambda pixels: 0.9 if pixels[0, 0, 0] == 8 else 0.1)
-    job = AvatarJob(tmp_path)
+    job = GpuJob(tmp_path)
     result = make(asked(variants=3, random_seed=7), job)
     with pytest.raises(PermanentError, match="content policy") as caught:
-        make(asked(random_seed=8), AvatarJob(tmp_path))
+        make(asked(random_seed=8), GpuJob(tmp_path))
 
     assert ["avatar-1.png", "avatar-3.png"] == list(job.published)
     assert [(2, "tiny")] == [(failed.number, failed.style) for failed in result.failed]
