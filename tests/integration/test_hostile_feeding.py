@@ -38,7 +38,7 @@ def test_only_what_happens_again_is_a_finding(tmp_path: Path, tale: str, finding
     (tmp_path / "eater.py").write_text(EATER)
     verdict = Verdict()
     eater = (sys.executable, "-I", str(tmp_path / "eater.py"), str(tmp_path), tale)
-    feed(0, 4, verdict, eater=eater, limits=Limits(busy=0.3, idle=1.5, look_every=0.05))
+    feed(0, 4, verdict, eater=eater, limits=Limits(busy=0.4, idle=2.0, look_every=0.05))
 
     assert (findings, alarms) == (len(verdict.findings), len(verdict.alarms)), (verdict.findings, verdict.alarms)
     assert 4 == verdict.fates.total()
