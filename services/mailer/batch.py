@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -17,10 +18,11 @@ from services.mailer.dkim_keys import signer_of
 from services.mailer.journal import Entry, Fate, Journal
 from services.mailer.mails import Mail
 from services.mailer.pacing import Pace, Rates
-from services.mailer.pool import pool_of
+from services.mailer.pool import Pool, pool_of
 from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
 from services.mailer.signing import ahead
+from services.mailer.sink import sink_url
 from services.mailer.suppression import GROUP, Lookout
 from services.mailer.verp import ReturnPaths
 from shared.contracts.mailer import SUPPRESSIONS, BatchResult, Recipient, SendBatch
@@ -44,6 +46,7 @@ class Batch:
     writer: Writer
     out: fates.FateFiles
     settings: MailerSettings
+    pool: Pool
     lookout: Lookout
     signer: Signer | None = None
     paths: ReturnPaths | None = None
@@ -52,7 +55,7 @@ class Batch:
     def send(self, lines: Iterator[bytes], sender: str) -> None:
         """Send to all whom the journal does not know. Raises as `Sender.run`."""
         with Journal(self.job.effects(), self.settings.connections) as journal:
-            pool, throttles = pool_of(self.settings), self.job.throttles()
+            pool, throttles = self.pool, self.job.throttles()
             server = pool.breaker.order()[0]
             work = Sender(
                 mails=iter(()),
@@ -63,12 +66,19 @@ class Batch:
                 pace=Pace(self._rates(), throttles, urgent=self.job.priority == "high"),
                 crowd=Crowd(self.settings.connections, throttles, f"{server.host}:{server.port}"),
                 pool=pool,
-                resend=self.command.on_unknown == "resend",
+                resend=self._sends_again,
             )
             work.mails = self._mails(lines, journal, work)
             pool.run(work.run(partial(self._watch, work.pace)))
 
+    @property
+    def _sends_again(self) -> bool:
+        """Those of whom nobody knows; a dry run's have nothing twice."""
+        return self.command.on_unknown == "resend" or self.command.dry_run
+
     def _rates(self) -> Rates:
+        if self.command.dry_run:
+            return Rates(self.settings)
         return Rates(self.settings, mailing=self.command.mailing, tenant=self.job.tenant, per_second=self.command.rate_per_second)
 
     def _watch(self, pace: Pace) -> None:
@@ -78,13 +88,6 @@ class Batch:
             raise JobPostponed("it is paused, or an urgent mailing goes first", seconds=0.0)
         if pace.holds_back and self.job.awaited():
             raise JobPostponed("others go while this mailing waits for its rates", seconds=BREATH)
-
-    def rehearse(self, lines: Iterator[bytes]) -> None:
-        """The dry run: write every mail, send none."""
-        for recipient, key, address in self._recipients(lines):
-            message = None if self._suppressed(recipient.email, key, address) else self._written(recipient, key, address)
-            if message is not None:
-                self._take_down(recipient.email, "rendered", f"{len(message)} bytes", key, time.time())
 
     def _recipients(self, lines: Iterator[bytes]) -> Iterator[tuple[Recipient, str, str]]:
         while group := [Recipient.model_validate_json(line) for line in islice(lines, GROUP)]:
@@ -112,7 +115,7 @@ class Batch:
         soon = time.time() + WORTH_WAITING
         for recipient, key, address in self._recipients(lines):
             before = journal.before.get(key, OPEN)
-            again = before.fate == "unknown" and self.command.on_unknown == "resend"
+            again = before.fate == "unknown" and self._sends_again
             if before.fate is not None and not again:
                 self._take_down(recipient.email, before.fate, before.reply or LOST_ANSWER, key, before.at, resent=before.resent)
                 continue
@@ -147,6 +150,8 @@ class Batch:
 
     def _take_down(self, email: str, state: fates.State, reply: str, key: str, at: float, *, resent: bool = False) -> None:
         message_id = self.writer.skeleton.message_id(key)
+        if self.command.dry_run and state == "sent":
+            state = "rendered"
         self.out.add(email=email, state=state, reply=reply, message_id=message_id, at=at, resent=resent)
         self.done += 1
         total = max(self.command.count, self.done)
@@ -164,10 +169,10 @@ def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchR
     if early > WORTH_WAITING and not command.dry_run:
         raise JobPostponed("at the mailing's rate this batch's turn comes later", seconds=early)
     content, writer = open_content(command.content, command.mailing, job)
-    with fates.FateFiles(job.workdir) as out, job.open(command.recipients) as recipients:
+    with fates.FateFiles(job.workdir) as out, job.open(command.recipients) as recipients, _pool(command, settings) as (used, pool):
         lookout = Lookout(job.register(SUPPRESSIONS), transactional=command.transactional)
         paths = ReturnPaths(job.secret(verp.SECRET), settings.bounce_address) if settings.bounce_address else None
-        batch = Batch(command, job, writer, out, settings, lookout, signer_of(content.sender.email, settings), paths)
+        batch = Batch(command, job, writer, out, used, pool, lookout, signer_of(content.sender.email, settings), paths)
         _run(batch, recipients, content.sender.email)
     counts = {name: out.counts[name] for name in (*fates.STATES, "resent")}
     log.info("mail_batch_finished", number=command.number, seconds=round(time.monotonic() - started, 3), **counts)
@@ -183,7 +188,19 @@ def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchR
 
 def _run(batch: Batch, recipients: Path, sender: str) -> None:
     with recipients.open("rb") as lines:
-        if batch.command.dry_run:
-            batch.rehearse(lines)
-        else:
-            batch.send(lines, sender)
+        batch.send(lines, sender)
+
+
+@contextmanager
+def _pool(command: SendBatch, settings: MailerSettings) -> Iterator[tuple[MailerSettings, Pool]]:
+    """The connections to use; of a dry run to the sink, all rates off, and closed afterwards: the real ones wait for the next batch."""
+    if not command.dry_run:
+        yield settings, pool_of(settings)
+        return
+    off = {"smtp_url": sink_url(), "smtp_token_file": None, "server_rate": None, "tenant_rate": None, "site_rates": ""}
+    dry = settings.model_copy(update=off)
+    pool = Pool(dry)
+    try:
+        yield dry, pool
+    finally:
+        pool.close()

@@ -115,17 +115,18 @@ def _account_for(lost: dict[int, ChildResult], command: SendMailing, job: Job, o
             if number in lost:
                 key = message_key(job.id, row.address)
                 entry = journals[number].get(key)
-                _write_down(row, entry, lost[number], f"<{key}@{domain}>", out)
+                _write_down(row, entry, lost[number], f"<{key}@{domain}>", out, dry_run=command.dry_run)
     if rejected.count:
         job.publish(REJECTED, rejected.path, "text/csv")
     return rejected.count
 
 
-def _write_down(row: Row, entry: Entry | None, child: ChildResult, message_id: str, out: fates.FateFiles) -> None:
+def _write_down(row: Row, entry: Entry | None, child: ChildResult, message_id: str, out: fates.FateFiles, *, dry_run: bool) -> None:
     email = row.recipient.email
     if entry is not None and entry.fate is not None:
         reply = entry.reply or LOST_ANSWER
-        out.add(email=email, state=entry.fate, reply=reply, message_id=message_id, at=entry.at, resent=entry.resent)
+        state: fates.State = "rendered" if dry_run and entry.fate == "sent" else entry.fate
+        out.add(email=email, state=state, reply=reply, message_id=message_id, at=entry.at, resent=entry.resent)
     elif child.state is State.CANCELED:
         out.add(email=email, state="canceled", reply="not sent: the mailing was cancelled", message_id=message_id, at=time.time())
     else:

@@ -266,16 +266,17 @@ def test_a_paced_mailing_is_never_faster(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_writes_every_mail_and_sends_none(tmp_path: Path) -> None:
-    """A missing variable shows without anybody being mailed."""
+    """All the way, to a sink of its own: a missing variable shows without anybody being mailed."""
     with running(Peer()) as peer:
         settings = settings_for(tmp_path, peer)
         recipients = [*people(3), {"email": "nameless@example.com"}]
         command = mailing(recipients=recipients, dry_run=True)
         children = run_children(plan(command, FakeJob(tmp_path), settings), tmp_path, settings)
-        result = conclude(command, FakeJob(tmp_path, ended=children), children)
+        job = FakeJob(tmp_path, ended=children)
+        result = conclude(command, job, children)
 
     assert (result.rendered, result.sent, result.failed, result.dry_run) == (3, 0, 1, True)
-    assert peer.sessions == 0
+    assert (peer.sessions, job.artifact("recipients.csv").count("bytes, sent to nobody")) == (0, 3)
 
 
 def test_an_injected_header_fails_that_recipient_alone(tmp_path: Path) -> None:

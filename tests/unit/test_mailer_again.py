@@ -9,15 +9,15 @@ import pytest
 from services.mailer.again import DEEPEST, listed
 from services.mailer.concluding import conclude
 from services.mailer.mime import message_key
-from services.mailer.planning import plan_mailing, rows
+from services.mailer.planning import rows
 from services.mailer.rows import Rejected
 from services.mailer.settings import MailerSettings
 from shared.contracts.mailer import RecipientsOf, SendMailing, Who
 from shared.contracts.states import State
 from shared.errors import PermanentError
-from shared.job import ChildResult, Note
+from shared.job import ChildResult, FanOut, Note
 from shared.past import Past
-from tests.unit.mailer_job import MAILING, FakeJob, mailing, run_children
+from tests.unit.mailer_job import MAILING, FakeJob, mailing, plan, run_children
 
 OTHER = MAILING[:-1] + "B"
 STATES = ["sent", "failed", "unknown", "suppressed", "canceled", "rendered"]
@@ -77,8 +77,8 @@ def test_a_cancelled_mailing_tells_of_everybody(tmp_path: Path) -> None:
     """Of three batches one was through, one was stopped within, one never began: who is in which state, and the counts."""
     settings = MailerSettings(home=tmp_path)
     command = mailing(recipients=people(6), batch_size=2, dry_run=True)
-    planned = plan_mailing(command, FakeJob(tmp_path), settings)
-    first = run_children(planned, tmp_path, settings)[0]  # type: ignore[arg-type]  # somebody is to be mailed
+    planned = plan(command, FakeJob(tmp_path), settings)
+    (first,) = run_children(FanOut(list(planned.children)[:1]), tmp_path, settings)
     stopped = [ChildResult(f"{MAILING}.{n}", n, State.CANCELED, None, None, []) for n in (1, 2)]
     # What the second one had noted before it was stopped: u2 was sent, u3's answer never came.
     FakeJob(tmp_path, id=f"{MAILING}.1").effects().note(
@@ -88,7 +88,7 @@ def test_a_cancelled_mailing_tells_of_everybody(tmp_path: Path) -> None:
         ]
     )
     job = FakeJob(tmp_path, ended=[first, *stopped], canceled=True)
-    result = conclude(command.model_copy(update={"on_unknown": "ask"}), job, job.ended or [])
+    result = conclude(command.model_copy(update={"on_unknown": "ask", "dry_run": False}), job, job.ended or [])
     table = [(row["email"][:2], row["state"]) for row in csv.DictReader(job.artifact("recipients.csv").splitlines())]
 
     assert [("U0", "rendered"), ("U1", "rendered"), ("U2", "sent"), ("U3", "unknown"), ("U4", "canceled"), ("U5", "canceled")] == table
