@@ -25,7 +25,7 @@ def job_of(delivery_id: str) -> str:
 class Taken:
     """A delivery that is ours to attempt, for as long as the lease lasts. `number` is the attempt's, and fences what is said of it.
 
-    `tries` failed in this round, which began at `since`; `trace` is the W3C context of the request that made the job.
+    `tries` failed in this round, whose first attempt was at `since`; `trace` is the W3C context of the request that made the job.
     """
 
     id: str
@@ -46,8 +46,7 @@ class Taken:
 
 def _taken(reply: Sequence[Any]) -> Taken:
     delivery_id, number, tries, since, tenant, url, kind, trace, line = reply
-    told = json.loads(line) if line else {"type": "job.accepted", "time": since}
-    event = JobEvent.model_validate({**told, "seq": int(delivery_id.rpartition(":")[2])})
+    event = JobEvent.model_validate({**json.loads(line), "seq": int(delivery_id.rpartition(":")[2])})
     return Taken(delivery_id, int(number), int(tries), int(since), tenant, url, kind, loaded(trace) or {}, event)
 
 

@@ -9,7 +9,7 @@ JITTER = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds. `delays` go from one try to the next; the last try is at the end of the `window`, which begins with the event."""
+    """Seconds. `delays` go from one try to the next; the last try is at the end of the `window`, which begins with the first."""
 
     delays: Sequence[float] = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0)
     window: float = 86_400.0

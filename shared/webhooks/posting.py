@@ -5,6 +5,7 @@ The connection goes to an address that was checked, not to the name again, as wi
 
 import contextlib
 import http.client
+import io
 import socket
 import ssl
 import time
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from shared.addresses import Networks, is_public, within
 from shared.errors import JobError
@@ -23,6 +24,8 @@ from shared.wire import Wire
 
 ANSWER = 16_384
 """Bytes of the answer's body that are read, to let the receiver finish; nobody looks at them."""
+LIMIT = 65_536
+"""Bytes of the whole answer, whatever its head says: http.client alone would take 6 MB of headers."""
 LINGER = 2.0
 """Seconds for that."""
 
@@ -71,6 +74,34 @@ class Reply:
         return self.status is not None and HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
+class _Sip(io.RawIOBase):
+    """As much of an answer as we take; then it is over."""
+
+    def __init__(self, source: io.BufferedReader) -> None:
+        self._source, self._left = source, LIMIT
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        taken = self._source.read1(min(len(buffer), self._left))
+        buffer[: len(taken)] = taken
+        self._left -= len(taken)
+        return len(taken)
+
+
+class _Sipped:
+    """As much of a connection as http.client uses."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.sendall, self.close = wire.sendall, wire.close
+        self._wire = wire
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        """The reading end."""
+        return io.BufferedReader(_Sip(self._wire.makefile()))
+
+
 @dataclass
 class _Deadline:
     """The checkpoint of every wait: silence is not the only way to hold us up, drops are another."""
@@ -104,7 +135,7 @@ def post(url: str, headers: Mapping[str, str], body: bytes, reach: Reach) -> Rep
 
 def _ask(wire: Wire, where: tuple[str, int], target: str, headers: Mapping[str, str], body: bytes) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(*where)
-    connection.sock = cast("socket.socket", wire)  # already connected: http.client opens nothing of its own
+    connection.sock = cast("socket.socket", _Sipped(wire))  # already connected: http.client opens nothing of its own
     connection.auto_open = 0
     ours = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close", "User-Agent": "Counterfoil-Webhooks"}
     connection.request("POST", target, body=body, headers=ours | dict(headers))

@@ -14,8 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from shared.addresses import networks
 from shared.errors import PermanentError, TransientError
 from shared.fetch import FetchRules, fetch
+from shared.webhooks.posting import Reach, post
 
 BODY = bytes(range(256)) * 4_096
 RULES = FetchRules(max_bytes=len(BODY), resolve=lambda _host, _port: ["127.0.0.1"], allowed=lambda _address: True)
@@ -88,6 +90,17 @@ def test_a_wrong_certificate_is_refused(
 
     with pytest.raises(PermanentError, match="no valid certificate"):
         fetch(f"https://{host}:{secure_port}/", tmp_path / "film", strict, checkpoint=_silent, progress=_untold)
+
+
+@pytest.mark.parametrize(("host", "trusting"), [("films.example", True), ("films.example", False), ("other.example", True)])
+def test_a_webhook_is_as_strict(secure_port: int, certified: tuple[ssl.SSLContext, ssl.SSLContext], host: str, trusting: bool) -> None:
+    """The same connection code: the receiver's name is checked against its certificate."""
+    tls = certified[1] if trusting else ssl.create_default_context()
+    reach = Reach(networks("127.0.0.0/8"), resolve=lambda _host, _port: ["127.0.0.1"], tls=lambda: tls)
+    reply = post(f"https://{host}:{secure_port}/", {}, b"{}", reach)
+
+    assert reply.ok == (trusting and host == "films.example")
+    assert reply.ok or "no valid certificate" in reply.reason
 
 
 def test_a_server_without_tls_is_sent_nothing(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class Owed:
     tries: int = 0
     until: int = 0
     lost: int = 0
+    since: int = 0
 
 
 @dataclass
@@ -133,6 +134,8 @@ class DeliveryHistories(RuleBasedStateMachine):
             assert model.hold.get(owed.receiver, 0) <= self.now
             assert model.free(owed.receiver) > 0
             owed.due, owed.until, owed.number = None, self.now + LEASE, owed.number + 1
+            owed.since = owed.since if owed.tries or owed.lost else self.now
+            assert owed.since == one.since
             assert (owed.number, owed.tries, f"https://{owed.receiver}/x") == (one.number, one.tries, one.url)
             assert one.id == f"{one.job}:{one.event.seq}"
         self.taken += taken

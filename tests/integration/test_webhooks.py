@@ -188,13 +188,19 @@ def _flood(_: Receiver, handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
 
 
+def _headers(_: Receiver, handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(100_000):
+        handler.wfile.write(b"x-%d: " % number + b"x" * 60_000 + b"\r\n")
+
+
 def test_an_answer_that_never_ends_is_cut() -> None:
-    """Drops are no way round the time limit; of a flood 16 kB are read, and its status stands."""
+    """Drops are no way round the time limit; of a flood, in body or head, 64 kB are taken, and its status stands."""
     reach = Reach(LOOPBACK, timeout=0.6)
     with ExitStack() as stack:
-        dripping, flooding = (stack.enter_context(receiving(answer)) for answer in (_drip, _flood))
+        dripping, flooding, heading = (stack.enter_context(receiving(answer)) for answer in (_drip, _flood, _headers))
         assert "it gave no answer in time" == post(dripping.url(), {}, b"{}", reach).reason
-        assert 200 == post(flooding.url(), {}, b"{}", reach).status
+        assert [200, 200] == [post(each.url(), {}, b"{}", reach).status for each in (flooding, heading)]
 
 
 def test_a_deliverer_that_stops_gives_back(desk: Desk, receiver: Receiver) -> None:

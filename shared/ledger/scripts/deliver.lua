@@ -37,13 +37,18 @@ for _ = 1, most * 4 + 100 do
     local d, about = recall(first[1])
     redis.call('ZREM', line_of_receiver(who), first[1])
     redis.call('ZADD', P .. 'owed:turn', int(NOW), who)
-    if d then
+    local told = d and event_of(about)
+    if told == '' then -- its events were lost: there is nothing to tell
+      settle(d, about, 'failed', 'exhausted')
+      keep(d, about)
+    elseif d then
+      if d.tries == 0 and not d.lost then d.since = NOW end -- its day begins with the first attempt
       d.number, d.taken = d.number + 1, NOW
       keep(d, about)
       redis.call('ZADD', P .. 'owed:out', int(NOW + lease), about.id)
       redis.call('ZADD', out_to(who), int(NOW + lease), about.id)
       local job = redis.call('HMGET', job_key(about.job), 'kind', 'trace')
-      taken[#taken + 1] = {about.id, int(d.number), int(d.tries), int(d.since), about.tenant, about.url, job[1], job[2] or '', event_of(about)}
+      taken[#taken + 1] = {about.id, int(d.number), int(d.tries), int(d.since), about.tenant, about.url, job[1], job[2] or '', told}
     end
   end
 end

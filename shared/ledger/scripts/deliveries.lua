@@ -1,5 +1,5 @@
 -- Included by the scripts about webhooks' deliveries (base.lua's `owe` makes them). A delivery is JSON: type, state (pending, delivered,
--- failed), made, since (its present round of tries), next, number (of its last attempt: the fencing token), tries (that counted, in this
+-- failed), made, since (the first attempt of its present round), next, number (of its last attempt: the fencing token), tries (that counted, in this
 -- round), taken, lost, ended, reason, done, log. Pending, it is either in its receiver's line, by when it is due, or out: with a
 -- deliverer, under a lease. A receiver is in `owed:turn`, by when to look at it, unless it has nothing in line or as many out as it may.
 local KEPT_ATTEMPTS = 30
