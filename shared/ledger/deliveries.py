@@ -36,7 +36,12 @@ class Taken:
     url: str
     kind: str
     trace: Mapping[str, str]
-    event: JobEvent
+    told: str
+
+    @property
+    def event(self) -> JobEvent:
+        """What it tells. Raises ValidationError where a newer release wrote it: such a one must not keep others from being read."""
+        return JobEvent.model_validate({**json.loads(self.told), "seq": int(self.id.rpartition(":")[2])})
 
     @property
     def job(self) -> str:
@@ -46,21 +51,21 @@ class Taken:
 
 def _taken(reply: Sequence[Any]) -> Taken:
     delivery_id, number, tries, since, tenant, url, kind, trace, line = reply
-    event = JobEvent.model_validate({**json.loads(line), "seq": int(delivery_id.rpartition(":")[2])})
-    return Taken(delivery_id, int(number), int(tries), int(since), tenant, url, kind, loaded(trace) or {}, event)
+    return Taken(delivery_id, int(number), int(tries), int(since), tenant, url, kind, loaded(trace) or {}, line)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many deliveries may be out at once to one receiver (a tenant's host), and to one that fails."""
+    """How many deliveries may be out at once to one receiver (a tenant's host), to one that fails, and for one tenant."""
 
     receiver: int = 4
     failing: int = 1
+    tenant: int = 24
 
 
 def take(most: int, *, lease_ms: int, limits: Limits) -> Call[tuple[int, list[Taken]]]:
     """The ledger's time, and at most `most` deliveries that are due, receivers in turn."""
-    args = (most, lease_ms, limits.receiver, limits.failing)
+    args = (most, lease_ms, limits.receiver, limits.failing, limits.tenant)
     return Call("deliver", args, lambda reply: (int(reply[0]), [_taken(item) for item in reply[1]]))
 
 

@@ -37,7 +37,7 @@ def deliverers(settings: WebhookSettings) -> list[Deliverer]:
                 signers,
                 reach,
                 slots=settings.webhook_concurrency,
-                limits=Limits(settings.webhook_per_receiver),
+                limits=Limits(settings.webhook_per_receiver, tenant=settings.webhook_per_tenant),
                 public_url=settings.public_url,
             )
         )

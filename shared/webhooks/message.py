@@ -15,10 +15,11 @@ ALWAYS = frozenset({"job", "service", "kind", "links", "left_out"})
 
 def body(delivery: Taken, public_url: str = "") -> bytes:
     """The CloudEvent in structured mode. What is too large is null, named in `data.left_out`, and found at `data.links.self`."""
-    told = cloud_event(delivery.job, delivery.kind, delivery.trace, delivery.event)
+    event = delivery.event
+    told = cloud_event(delivery.job, delivery.kind, delivery.trace, event)
     data: dict[str, Any] = told["data"]
     data["links"] = {"self": f"{public_url}/v1/jobs/{delivery.job}"}
-    if delivery.event.type is EventType.SUCCEEDED and data.get("result") is None:  # the ledger keeps it out of the event, being large
+    if event.type is EventType.SUCCEEDED and data.get("result") is None:  # the ledger keeps it out of the event, being large
         data["left_out"] = ["result"]
     while len(text := _text(told)) >= MOST and (rest := [name for name in data if name not in ALWAYS and data[name] is not None]):
         largest = max(rest, key=lambda name: len(_text(data[name])))

@@ -14,7 +14,7 @@ from shared.ledger.retention import Keep
 from shared.ledger.store import Ledger
 
 LEASE = 15_000
-AT_ONCE, WHILE_FAILING, FAILS = 2, 1, 5
+AT_ONCE, WHILE_FAILING, FAILS, IN_ALL = 2, 1, 5, 3
 RECEIVERS = ("a.example:443", "b.example:443")
 TELLS = " accepted started canceled redriven "
 Any_ = st.integers(0, 10**6)  # the n-th of whatever there is
@@ -39,6 +39,8 @@ class Model:
     """All deliveries by id, and what is known of receivers."""
 
     owed: dict[str, Owed] = field(default_factory=dict)
+    full: int = 0
+    """When a look last found that the tenant has as much out as it may: for a second, its receivers may be passed over."""
     hold: dict[str, int] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
 
@@ -125,7 +127,7 @@ class DeliveryHistories(RuleBasedStateMachine):
             if each.state == "pending" and each.due is None and each.until <= self.now:
                 each.lost += 1
                 each.due = self.now + (1_000 * 2**each.lost if each.lost > 2 else 0)
-        _, taken = self._say(deliveries.take(most, lease_ms=LEASE, limits=Limits(AT_ONCE, WHILE_FAILING)))
+        _, taken = self._say(deliveries.take(most, lease_ms=LEASE, limits=Limits(AT_ONCE, WHILE_FAILING, IN_ALL)))
         for one in taken:
             owed = model.owed[one.id]
             assert owed.state == "pending"
@@ -133,13 +135,16 @@ class DeliveryHistories(RuleBasedStateMachine):
             assert owed.due <= self.now
             assert model.hold.get(owed.receiver, 0) <= self.now
             assert model.free(owed.receiver) > 0
+            assert sum(model.out(receiver) for receiver in RECEIVERS) < IN_ALL
             owed.due, owed.until, owed.number = None, self.now + LEASE, owed.number + 1
             owed.since = owed.since if owed.tries or owed.lost else self.now
             assert owed.since == one.since
             assert (owed.number, owed.tries, f"https://{owed.receiver}/x") == (one.number, one.tries, one.url)
             assert one.id == f"{one.job}:{one.event.seq}"
         self.taken += taken
-        if len(taken) < most:
+        if sum(model.out(receiver) for receiver in RECEIVERS) >= IN_ALL:
+            model.full = self.now
+        if len(taken) < most and self.now >= model.full + 1_000:
             for owed in model.owed.values():
                 waits = owed.state == "pending" and owed.due is not None and owed.due <= self.now
                 assert not waits or model.free(owed.receiver) <= 0 or model.hold.get(owed.receiver, 0) > self.now

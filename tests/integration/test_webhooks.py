@@ -136,6 +136,21 @@ def test_slow_receivers_hold_up_nobody(desk: Desk, receiver: Receiver) -> None:
         wait_until(lambda: len(receiver.got) == 20, "all of them")
 
 
+def test_a_tenant_with_many_silent_receivers_holds_up_nobody(desk: Desk, receiver: Receiver) -> None:
+    """However many names it has them under, some slots are kept for other tenants."""
+    receiver.hold.clear()
+    for number in range(12):
+        desk.done(f"http://r{number}.example:{receiver.port}/hook")
+    reach = Reach(LOOPBACK, 5.0, resolve=lambda *_: ["127.0.0.1"])
+    with receiving() as other, desk.delivering(reach=reach, slots=6, limits=Limits(tenant=4)):
+        wait_until(lambda: receiver.busy == 4, "its share")
+        Desk(desk.ledger, desk.signers).done(other.url())
+        wait_until(lambda: len(other.got) == 1, "another tenant's")
+        assert 4 == receiver.busiest
+        receiver.hold.set()
+        wait_until(lambda: len(receiver.got) == 12, "all of them")
+
+
 def test_a_large_result_is_left_out(desk: Desk, receiver: Receiver) -> None:
     """The body stays below 20 kB, says what is missing and where it is."""
     delivery = desk.done(receiver.url(), {"text": "x" * 30_000})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from shared.contracts.events import EventType, JobEvent
+from shared.contracts.events import EventType
 from shared.errors import SettingsError
 from shared.ledger.deliveries import Taken
 from shared.settings import PlatformSettings
@@ -23,7 +23,7 @@ DAY = 86_400
 
 
 def _taken(event_type: EventType = EventType.SUCCEEDED, **data: object) -> Taken:
-    event = JobEvent(seq=7, type=event_type, time=1_700_000_000_000, data=data)
+    event = json.dumps({"type": str(event_type), "time": 1_700_000_000_000, "data": data})
     return Taken(f"{JOB}:7", 1, 0, 0, "t", "https://hooks.example.com/x", "avatar.generate.v1", {"traceparent": "00-1-2-01"}, event)
 
 

@@ -1,7 +1,9 @@
 -- with deliveries
--- A deliverer takes what is due, receivers in turn. ARGV: most, lease ms, most that are out to a receiver, the same while it fails
+-- A deliverer takes what is due, receivers in turn. ARGV: most, lease ms, most that are out to a receiver, the same while it fails, most
+-- that are out for a tenant.
 -- Of each: id, number, tries, since, tenant, url, kind, trace, event.
 local FAILS = 5 -- in a row: from then on it is one that fails, and ties up no more than it must
+local LATER = 1000 -- ms until another look at a receiver whose tenant has as much out as it may
 local most, lease = tonumber(ARGV[3]), tonumber(ARGV[4])
 redis.call('SET', P .. 'owed:seen', int(NOW))
 -- Whoever had these is lost, or was cut off: the crash recovery. One that takes its deliverer down again and again comes ever later.
@@ -33,6 +35,8 @@ for _ = 1, most * 4 + 100 do
     redis.call('ZREM', P .. 'owed:turn', who) -- until one of them lands
   elseif tonumber(first[2]) > NOW then
     redis.call('ZADD', P .. 'owed:turn', first[2], who)
+  elseif redis.call('ZCARD', out_for(string.match(who, '^%S+'))) >= tonumber(ARGV[7]) then
+    redis.call('ZADD', P .. 'owed:turn', int(NOW + LATER), who)
   else
     local d, about = recall(first[1])
     redis.call('ZREM', line_of_receiver(who), first[1])
@@ -47,6 +51,7 @@ for _ = 1, most * 4 + 100 do
       keep(d, about)
       redis.call('ZADD', P .. 'owed:out', int(NOW + lease), about.id)
       redis.call('ZADD', out_to(who), int(NOW + lease), about.id)
+      redis.call('ZADD', out_for(about.tenant), int(NOW + lease), about.id)
       local job = redis.call('HMGET', job_key(about.job), 'kind', 'trace')
       taken[#taken + 1] = {about.id, int(d.number), int(d.tries), int(d.since), about.tenant, about.url, job[1], job[2] or '', told}
     end

@@ -6,6 +6,7 @@ local KEPT_ATTEMPTS = 30
 
 local function line_of_receiver(who) return P .. 'owed:line:' .. who end
 local function out_to(who) return P .. 'owed:out:' .. who end
+local function out_for(tenant) return P .. 'owed:for:' .. tenant end
 
 -- The delivery, and whose it is; nil where there is none.
 local function recall(id)
@@ -35,6 +36,7 @@ end
 local function land(about)
   redis.call('ZREM', P .. 'owed:out', about.id)
   redis.call('ZREM', out_to(about.who), about.id)
+  redis.call('ZREM', out_for(about.tenant), about.id)
   local first = redis.call('ZRANGE', line_of_receiver(about.who), 0, 0, 'WITHSCORES')
   if first[2] then
     redis.call('ZADD', P .. 'owed:turn', 'LT', int(math.max(NOW, tonumber(first[2]))), about.who)

@@ -20,7 +20,7 @@ local function forget_deliveries(r)
   local owed, receiver = P .. 'deliveries:' .. r.id, r.tenant .. ' ' .. (redis.call('HGET', job_key(r.id), 'receiver') or '')
   for _, seq in ipairs(redis.call('HKEYS', owed)) do
     local id = r.id .. ':' .. seq
-    for _, index in ipairs({'owed', 'owed:out', 'owed:out:' .. receiver, 'owed:line:' .. receiver}) do redis.call('ZREM', P .. index, id) end
+    for _, index in ipairs({'owed', 'owed:out', 'owed:out:' .. receiver, 'owed:for:' .. r.tenant, 'owed:line:' .. receiver}) do redis.call('ZREM', P .. index, id) end
     for _, state in ipairs({'pending', 'delivered', 'failed'}) do redis.call('ZREM', P .. 'owed:of:' .. r.tenant .. ':' .. state, id) end
   end
   redis.call('UNLINK', owed)
