@@ -7,7 +7,7 @@ Which model, and whether there is any, is the worker's to say (`pipelines.painte
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from services.avatar.batches import Batches, OnStep
+from services.avatar.batches import Batches, CardFullError, OnStep, no_room
 from services.avatar.clock import Clock
 from services.avatar.content import check_picture
 from services.avatar.crop import frame
@@ -48,9 +48,13 @@ def load() -> None:
 
 
 def ready(workshop: Workshop) -> Painter:
-    """This worker's model. Raises PermanentError `diffusion-unavailable`, which says what is missing.
+    """This worker's model.
 
     A job that came by an ordinary queue gets none, though this machine may have one: each of the pool's children would load its own.
+
+    Raises:
+        PermanentError: `diffusion-unavailable`, which says what is missing; `gpu-memory`: the model does not fit the card.
+        TransientError: `gpu-memory`: others hold the card.
     """
     if workshop.need is None:
         raise PermanentError("No worker with a GPU was at work when the job was accepted.", type=UNAVAILABLE, pointer="/engine")
@@ -59,6 +63,8 @@ def ready(workshop: Workshop) -> Painter:
             return painter(workshop.settings)
     except SettingsError as missing:
         raise PermanentError(str(missing), type=UNAVAILABLE, pointer="/engine") from missing
+    except CardFullError as full:
+        raise no_room(full.room, "The model") from full
 
 
 def commission(command: GenerateAvatar, workshop: Workshop) -> Commission:

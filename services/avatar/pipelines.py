@@ -57,6 +57,7 @@ def painter(settings: AvatarSettings) -> "Painter":
 
     Raises:
         SettingsError: no model is named, it is not pulled or was changed, the group avatar-gpu or a card is missing.
+        CardFullError: the model itself does not fit.
     """
     name, root = settings.diffusion_model, settings.models_folder
     if not name:
@@ -64,7 +65,7 @@ def painter(settings: AvatarSettings) -> "Painter":
     if missing := [package for package in ("torch", "diffusers", "transformers") if importlib.util.find_spec(package) is None]:
         raise SettingsError(f"{missing[0]} is not installed on this worker: python deploy/install.py avatar-gpu")
     manifest = manifest_of(root, name)
-    key = (str(root), name, manifest.revision, settings.diffusion_device, str(settings.diffusion_edge))
+    key = (str(root), name, manifest.revision, str(manifest.acknowledged_at), settings.diffusion_device, str(settings.diffusion_edge))
     with _loading:  # the first job may come while the warm-up is at it
         if key not in _loaded:
             _refuse_missing_device(settings.diffusion_device)
@@ -80,6 +81,24 @@ def _is_full(error: RuntimeError) -> bool:
 
     said = str(error)
     return isinstance(error, torch.OutOfMemoryError) or any(word in said for word in _FULL)
+
+
+def _room(device: str) -> Room:
+    """How the card's memory is shared out now; of no card, nothing."""
+    import torch  # noqa: PLC0415 - see the module's docstring
+
+    if device != "cuda":
+        return Room(0, 0, 0)
+    free, total = torch.cuda.mem_get_info()
+    return Room(total, free, torch.cuda.memory_reserved())
+
+
+def _give_back(device: str) -> None:
+    import torch  # noqa: PLC0415 - see the module's docstring
+
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _refuse_missing_device(device: str) -> None:
@@ -114,7 +133,19 @@ def _load(folder: Path, manifest: Manifest, device: str, edge: int) -> "Painter"
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SettingsError(f"The model {manifest.name} cannot be loaded: {type(error).__name__}: {str(error)[:200]}") from error
-    painted = Painter.of(text.to(device), manifest, device, edge)
+    try:
+        text.to(device)
+    except RuntimeError as error:
+        if not _is_full(error):
+            raise
+        full = True
+    else:
+        full = False
+    if full:  # not in the clause above: there the error's traceback would still hold what has arrived
+        del text
+        _give_back(device)
+        raise CardFullError(_room(device))
+    painted = Painter.of(text, manifest, device, edge)
     log.info(
         "diffusion_model_loaded", model=manifest.name, device=device, edge=painted.edge, seconds=round(time.perf_counter() - started, 2)
     )
@@ -160,8 +191,8 @@ class Painter:
         finally:
             self._as_loaded()
         if pictures is None:  # not in the clause above: there the error's traceback would still hold the batch
-            self._give_back()
-            raise CardFullError(self.room())
+            _give_back(self.device)
+            raise CardFullError(_room(self.device))
         return pictures
 
     def _run(self, wish: Wish, seeds: Sequence[int], on_step: OnStep) -> "list[Pixels]":
@@ -194,23 +225,7 @@ class Painter:
             raise RenderError("the model's numbers overflowed: half precision is too coarse for it")
         return [np.ascontiguousarray((picture * 255 + 0.5).clip(0, 255).astype(np.uint8)) for picture in out]
 
-    def room(self) -> Room:
-        """How the card's memory is shared out now; of no card, nothing."""
-        import torch  # noqa: PLC0415 - see the module's docstring
-
-        if self.device != "cuda":
-            return Room(0, 0, 0)
-        free, total = torch.cuda.mem_get_info()
-        return Room(total, free, torch.cuda.memory_reserved())
-
     def _as_loaded(self) -> None:
         """XL decodes in full precision and goes back to half by itself, unless something ended it in between: the next job would fail."""
         if self.text.vae.dtype != self.text.unet.dtype:
             self.text.vae.to(dtype=self.text.unet.dtype)
-
-    def _give_back(self) -> None:
-        import torch  # noqa: PLC0415 - see the module's docstring
-
-        gc.collect()
-        if self.device == "cuda":
-            torch.cuda.empty_cache()

@@ -178,6 +178,25 @@ def test_out_of_memory_for_a_single_picture_is_a_typed_failure(room: list[int], 
     assert ("prompt", True) == (result.engine, result.degraded)
 
 
+def test_a_model_that_does_not_fit_the_card_is_a_typed_failure(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another engine may stand in; once there is room, the same process loads it."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(pipelines, "_loaded", {})
+    own = settings(root)
+    monkeypatch.setattr("services.avatar.tasks.settings", lambda: own)
+    with monkeypatch.context() as patched:
+        patched.setattr("diffusers.StableDiffusionPipeline.to", full)
+        with pytest.raises(PermanentError, match="The model does not fit") as caught:
+            make(asked(), GpuJob(tmp_path))
+        assert "prompt" == make(asked(degrade=True), GpuJob(tmp_path)).engine
+
+    assert "gpu-memory" == caught.value.type
+    assert "diffusion" == make(asked(), GpuJob(tmp_path)).engine
+
+
 @pytest.mark.parametrize("model", ["xl"], indirect=True)
 def test_a_decoder_that_was_interrupted_is_as_it_was(model: Painter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """XL widens its decoder for the time of decoding; a card that is full just then must not spoil the next job."""
