@@ -71,7 +71,7 @@ class Desk:
         backoff: Backoff = SOON,
     ) -> Iterator[Deliverer]:
         """A deliverer at work; loopback addresses are allowed unless `reach` says otherwise."""
-        one = Deliverer(self.ledger, self.signers, reach or Reach(LOOPBACK, 5.0), slots=slots, limits=limits, backoff=backoff)
+        one = Deliverer(self.ledger, self.signers, reach or Reach(LOOPBACK, 20.0), slots=slots, limits=limits, backoff=backoff)
         one.start()
         try:
             yield one
