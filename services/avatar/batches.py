@@ -55,13 +55,16 @@ class CardFullError(Exception):
         self.room = room
 
 
-def no_room(room: Room, what: str = "One picture of this model") -> JobError:
+PICTURE = "One picture of this model"
+
+
+def no_room(room: Room, what: str = PICTURE) -> JobError:
     """Not even `what` fits: for now, where others hold a good part of the card, else for good."""
     size, free = f"{room.total / 1e9:.1f} GB", f"{room.free / 1e9:.1f} GB"
     if room.others > _CROWDED * room.total:
         held = f"other processes hold {room.others / 1e9:.1f} GB of the card's {size}, {free} are free"
         return TransientError(f"{what} does not fit: {held}.", type="gpu-memory", retry_after=30.0)
-    advice = "Set AVATAR_DIFFUSION_EDGE lower, or use a smaller model."
+    advice = "Set AVATAR_DIFFUSION_EDGE lower, or use a smaller model." if what == PICTURE else "Use a smaller model."
     return PermanentError(f"{what} does not fit into the card's {size}. {advice}", type="gpu-memory")
 
 
