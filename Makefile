@@ -11,7 +11,7 @@ TEST_JOBS ?= 2
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: avatars help demo up test unit contract integration diffusion players receivers conformance e2e chaos check fmt bench contracts settings rooms requirements images flower clean
+.PHONY: avatars help demo up test unit contract simulation integration diffusion players receivers conformance e2e chaos check fmt bench contracts settings rooms requirements images flower clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  make %-13s %s\n", names[i], $$2 }' Makefile
@@ -27,7 +27,7 @@ demo: $(VENV)/.home  ## one real job of each service, from start to result
 test: $(VENV)/.dev  ## the whole test suite
 	@SIM_SECONDS=$${SIM_SECONDS:-20} $(BIN)/python -m tests.lanes --jobs $(TEST_JOBS)
 
-unit contract integration diffusion players receivers conformance e2e: $(VENV)/.dev  ## one lane of the tests
+unit contract simulation integration diffusion players receivers conformance e2e: $(VENV)/.dev  ## one lane of the tests
 	@$(BIN)/python -m tests.lanes --jobs $(TEST_JOBS) $@
 
 chaos: $(VENV)/.dev  ## kill everything, count every job: JOBS=10000 KILLS=100 SEED=7 ARGS="--rabbit --plain --write"

@@ -18,7 +18,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 HERE = Path(__file__).resolve().parent
-LANES = ("unit", "contract", "integration", "diffusion", "players", "receivers", "conformance", "e2e")
+LANES = ("unit", "contract", "simulation", "integration", "diffusion", "players", "receivers", "conformance", "e2e")
 """Chaos is none: it has no verdicts but figures (`python -m tests.chaos`)."""
 ALONE = re.compile(r"^pytestmark = \[?pytest\.mark\.serial\b", re.MULTILINE)
 """How a test file says that all its tests are."""

@@ -135,7 +135,8 @@ def test_all_arrive_and_what_comes_back_is_heeded(tmp_path: Path, server: tuple[
     result = collect(CollectBounces(), FakeJob(tmp_path, id="mailer_look", takes_care=care), settings)
     told = {row["email"]: row.get("bounce", "") for row in map(json.loads, job.artifact("recipients.jsonl").splitlines())}
     next_one = command.model_copy(update={"dry_run": True})
-    (again,) = run_children(plan(next_one, FakeJob(tmp_path), settings), tmp_path, settings)
+    another = f"{MAILING[:-1]}B"
+    (again,) = run_children(plan(next_one, FakeJob(tmp_path, id=another), settings), tmp_path, settings, another)
 
     assert (result.read, result.hard, result.soft, result.unparsed) == (2, 1, 1, 0)
     assert list(register_of(tmp_path, "test", SUPPRESSIONS).facts) == [GONE]

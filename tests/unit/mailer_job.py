@@ -197,11 +197,11 @@ def mailing(**fields: Any) -> SendMailing:
     return SendMailing.model_validate({**request, **fields})
 
 
-def run_children(fan_out: FanOut, root: Path, settings: MailerSettings) -> list[ChildResult]:
+def run_children(fan_out: FanOut, root: Path, settings: MailerSettings, mailing: str = MAILING) -> list[ChildResult]:
     """Run each batch once, as the platform would: a failure becomes a failed child."""
     ended = []
     for index, child in enumerate(fan_out.children):
-        job = FakeJob(root, id=f"{MAILING}.{index}")
+        job = FakeJob(root, id=f"{mailing}.{index}")
         try:
             result = send_batch(child.command, job, settings)  # type: ignore[arg-type]  # a mailing's children are batches
             ended.append(ChildResult(job.id, index, State.SUCCEEDED, result.model_dump(), None, job.artifacts))
