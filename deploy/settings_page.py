@@ -26,7 +26,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 INTRODUCTION = """\
 # Settings
 
-All by environment, all with a default. `make settings` writes this page from the settings classes; do not edit it.
+All by environment, all with a default; an empty variable is one that is not set. `make settings` writes this page from the settings
+classes; do not edit it.
 
 A service's own variable goes before the platform's: `AVATAR_REDIS_URL` before `COUNTERFOIL_REDIS_URL`, and so for every one of the
 "every service" table. How Celery treats a job (retries, time limits, pool) is no setting: each service's `policy.py` says it.

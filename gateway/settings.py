@@ -17,7 +17,7 @@ DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 class _OwnUrls(BaseSettings):
     """One service's own variables, such as AVATAR_REDIS_URL; empty where it has none."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     redis_url: str = ""
     broker_url: str = ""
@@ -27,7 +27,7 @@ class _OwnUrls(BaseSettings):
 class GatewaySettings(PlatformSettings):
     """What `counterfoil up` and the gateway's container read. Sizes in bytes, times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: str = "127.0.0.1"
     """The address to listen on."""

@@ -20,7 +20,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class PlatformSettings(BaseSettings):
     """`COUNTERFOIL_*`: what all rooms of one installation share. An empty URL stands for the embedded default."""
 
-    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Path(".counterfoil")
     """The folder for data, traces, journals, the API key and, where no storage is set, artifacts."""
@@ -65,7 +65,7 @@ class PlatformSettings(BaseSettings):
 class ServiceSettings(BaseSettings):
     """One service's settings; subclasses set `env_prefix`. After validation no URL is empty."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     redis_url: str = ""
     """This service's own ledger."""

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from client.cli.handing import send_file
 from client.cli.options import body_of
 from client.cli.session import OK, Session
-from client.cli.submitting import send_file
 from client.errors import ClientError
 from client.models import Schedule
 from client.submitting import kind_of

@@ -2,11 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from client.cli.jobs import finish, follow
-from client.cli.live import bars
-from client.cli.options import add_options, body_of, options_of, read_text, settings_of
+from client.cli.films import add_transcode
+from client.cli.handing import given, hand_over, send_file
+from client.cli.options import add_options, body_of, read_text, settings_of
 from client.cli.session import OK, Session
 from client.errors import ClientError
 
@@ -18,7 +18,7 @@ def register(commands: "SubParsers", shared: argparse.ArgumentParser) -> None:
     """Add the subcommands."""
     _avatar(commands.add_parser("avatar", help="draw avatars from a prompt, a seed or a photo", parents=[shared]))
     _mail(commands.add_parser("mail", aliases=["mailing"], help="mail many people, each with a mail of their own", parents=[shared]))
-    _transcode(commands.add_parser("transcode", help="transcode a video", parents=[shared]))
+    add_transcode(commands.add_parser("transcode", help="transcode a video", parents=[shared]))
     any_kind = commands.add_parser("submit", help="submit any kind of job with a JSON body", parents=[shared])
     any_kind.add_argument("kind", help="avatar, mailing, transcode, or a kind such as avatar.generate.v1")
     any_kind.add_argument(
@@ -82,19 +82,6 @@ def _mail(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=mail)
 
 
-def _transcode(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Transcode a local file, which is uploaded, or an https:// or s3:// URL."
-    parser.add_argument("source", metavar="FILE|URL")
-    parser.add_argument(
-        "--preset", dest="presets", action="append", help="mp4-480p, mp4-720p, mp4-1080p, hls or audio; may be given several times"
-    )
-    parser.add_argument("--start", type=float, metavar="SECONDS", help="begin here")
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help="and take this much")
-    parser.add_argument("--no-poster", dest="poster", action="store_false", default=None, help="make no poster picture")
-    add_options(parser, watch_by_default=True)
-    parser.set_defaults(run=transcode)
-
-
 def avatar(session: Session) -> int:
     """`counterfoil avatar`."""
     args = session.args
@@ -148,47 +135,12 @@ def image(session: Session, text: str) -> dict[str, str]:
     return {"upload": send_file(session, Path(file)), "name": Path(file).name, "cid": cid}
 
 
-def transcode(session: Session) -> int:
-    """`counterfoil transcode`."""
-    args = session.args
-    body = given(args, "presets", "poster")
-    clip = given(args, "start", "duration")
-    if clip:
-        body["clip"] = clip
-    body["source"] = args.source if "://" in args.source else send_file(session, Path(args.source))
-    return hand_over(session, "transcodes", body)
-
-
 def submit(session: Session) -> int:
     """`counterfoil submit`."""
     words = session.args.body
     body, files = body_of([Path("/dev/stdin").read_text(encoding="utf-8")] if words == ["-"] else words)
     uploads = {name: send_file(session, path) for name, path in files.items()}
     return hand_over(session, session.args.kind, {**body, **uploads})
-
-
-def hand_over(session: Session, kind: str, body: dict[str, Any]) -> int:
-    """Submit, and then what the options say: return at once, or follow to the end and download."""
-    args = session.args
-    job = session.client.submit(kind, body, idempotency_key=args.idempotency_key, options=options_of(args) or None)
-    if not (args.watch or args.output):
-        if session.as_json:
-            session.show_json(job)
-        else:
-            session.say(job.id)
-        return OK
-    return finish(session, [follow(session, job)], args.output)
-
-
-def send_file(session: Session, path: Path) -> str:
-    """Upload a file with a bar and return its id."""
-    with bars(session.err) as shown:
-        return session.client.upload(path, on_progress=shown.bytes(f"upload {path.name}"))
-
-
-def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """The arguments that were given, by name."""
-    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
 def mailbox(text: str) -> dict[str, str]:

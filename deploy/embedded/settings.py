@@ -13,7 +13,7 @@ Port = int
 class EmbeddedSettings(BaseSettings):
     """`COUNTERFOIL_*`, and the one variable of the mailer that decides whether a mail catcher is needed."""
 
-    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True)
 
     home: Path = Path(".counterfoil")
     """The folder of the home: data, logs, the API key, and `runtime.json`, which says what runs where."""

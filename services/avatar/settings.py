@@ -13,7 +13,7 @@ from shared.settings import ServiceSettings
 class AvatarSettings(ServiceSettings):
     """What a deployer may turn. Sizes in bytes and pixels."""
 
-    model_config = SettingsConfigDict(env_prefix="AVATAR_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="AVATAR_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     max_photo_bytes: int = Field(default=25_000_000, ge=1_000)
     """The largest photo file."""

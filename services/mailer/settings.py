@@ -21,7 +21,7 @@ SUBMISSION_PORTS = {"smtp": 25, "smtps": 465}
 class CatcherSettings(BaseSettings):
     """Where the embedded home's mail catcher listens; it is the relay when no other is set."""
 
-    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_CATCHER_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_CATCHER_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     smtp_port: int = 1025
 
@@ -54,7 +54,7 @@ class Relay:
 class MailerSettings(ServiceSettings):
     """What only the mailer needs. Times in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="MAILER_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MAILER_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     smtp_url: str = Field(default="", repr=False)
     """Empty: the embedded mail catcher. Several, parted by blanks: the first that works. Not shown by repr, for it may hold a password."""
@@ -103,11 +103,6 @@ class MailerSettings(ServiceSettings):
     """Look up SPF, DKIM and DMARC of a mailing's From domain before the first mail."""
     max_attachment_bytes: int = 15_000_000
     """All attachments of a mail together."""
-
-    @field_validator("bounce_maildir", mode="before")
-    @classmethod
-    def _empty_is_none(cls, given: object) -> object:
-        return given or None  # Path("") is the folder that one happens to be in
 
     @field_validator("bounce_address")
     @classmethod

@@ -16,7 +16,7 @@ SandboxLevel = Literal["limits", "files", "full"]
 class TranscoderSettings(ServiceSettings):
     """Where the binaries are, how much a source may ask for, and when a silent FFmpeg counts as hung."""
 
-    model_config = SettingsConfigDict(env_prefix="TRANSCODER_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TRANSCODER_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     ffmpeg: str = ""
     """Path or name of an FFmpeg to use instead of the wheel's."""

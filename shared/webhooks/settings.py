@@ -9,7 +9,7 @@ from shared.settings import PlatformSettings
 class WebhookSettings(PlatformSettings):
     """What `python -m shared.webhooks` reads. Times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     webhook_concurrency: int = Field(default=32, ge=1, le=1_000)
     """Webhooks under way at once, of each service."""

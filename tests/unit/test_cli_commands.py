@@ -76,18 +76,6 @@ def test_submit_takes_a_file(tmp_path: Path) -> None:
     assert sent(gateway) == {"prompt": "x = y"}
 
 
-def test_transcode_uploads_a_local_file_and_not_a_url(tmp_path: Path) -> None:
-    """What has a scheme is the gateway's to fetch; anything else is sent."""
-    (tmp_path / "v.mp4").write_bytes(b"1234")
-    created = httpx.Response(201, headers={"location": "/v1/uploads/upl_12345678"})
-    patched = httpx.Response(204, headers={"upload-offset": "4"})
-    _, local = run(["transcode", str(tmp_path / "v.mp4"), "--preset", "hls", "--no-wait"], created, patched, httpx.Response(202, json=JOB))
-    _, remote = run(["transcode", "https://example.com/v.mp4", "--start", "2", "--no-wait"], httpx.Response(202, json=JOB))
-
-    assert sent(local) == {"presets": ["hls"], "source": "upl_12345678"}
-    assert sent(remote) == {"clip": {"start": 2.0}, "source": "https://example.com/v.mp4"}
-
-
 def test_mail_reads_its_templates(tmp_path: Path) -> None:
     """Bodies come from files, a mailbox may have a name, recipients may be given one by one."""
     (tmp_path / "n.html").write_text("<p>Hi</p>", encoding="utf-8")
