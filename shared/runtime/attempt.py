@@ -34,6 +34,7 @@ from shared.runtime.handle import JobHandle
 from shared.runtime.outcome import Failed, FannedOut, Lost, Outcome, Postponed, Stopped, Succeeded
 from shared.runtime.patience import patiently
 from shared.runtime.runtime import Runtime
+from shared.runtime.settling import carried_out
 
 log = structlog.get_logger()
 BREATH = 0.25
@@ -54,8 +55,7 @@ def run(runtime: Runtime, kind: str, payload: Any, *, queue: str, pid: int) -> N
         record = claim(runtime, envelope, queue, pid)
         while record is not None:
             with observed(runtime, record), workdir(runtime, record) as path:
-                job = JobHandle(runtime, record, path)
-                ended = perform(runtime, record, job)
+                job, ended = carried_out(runtime, record, path, perform)
                 settle(runtime, record, job.artifacts, ended)
             record = None  # settled
             record = go_on(runtime, queue, pid, began) or work_alone(runtime, pid, began)

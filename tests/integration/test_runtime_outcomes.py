@@ -176,6 +176,21 @@ def test_a_cancelled_parent_cancels_its_children(rig: Rig) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(("until", "said", "tries"), [(3, "settled", 3), (9, None, 3)], ids=["in time", "never"])
+def test_settling_up_is_tried_again(rig: Rig, until: int, said: str | None, tries: int) -> None:
+    """What may pass does not cost a cancelled parent its result; where it does not pass, the event says what was lost."""
+    job = rig.submit(what="audit", parts=2, seconds=60.0, until_attempt=until)
+    rig.wait_for(job, lambda record: record.text("wait") == "waiting", "the parent sleeps")
+    rig.ledger.run(calls.cancel(job, "t"))
+    done = rig.wait(job)
+    reasons = [event.data.get("reason", "") for event in rig.ledger.run(calls.events(job)).events if event.type == "job.canceled"]
+
+    assert (State.CANCELED, tries) == (done.state, rig.did(job, "tried"))
+    assert said == (done.json("result") or {}).get("said")
+    assert said or "cancelled on request; settling up failed: the books are away" == reasons[-1]
+
+
+@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(
     "message",
     [

@@ -127,6 +127,17 @@ def fan(command: Act, job: Job) -> ProbeResult | FanOut:
     return ProbeResult(said="gathered", attempt=job.attempt, children=[child.state for child in children])
 
 
+def audit(command: Act, job: Job) -> ProbeResult | FanOut:
+    """As `fan`, and settles up after a cancel, at try number `until_attempt`."""
+    if (children := job.children()) is None:
+        parts = [Child(Act(what=command.part, seconds=command.seconds, marks=command.marks)) for _ in range(command.parts)]
+        return FanOut(parts, on_failure="count", settles=True)
+    mark(command, job, "tried")
+    if Path(command.marks).read_text().count(f"tried {job.id}") < command.until_attempt:
+        raise TransientError("the books are away")
+    return ProbeResult(said="settled", attempt=job.attempt, children=[child.state for child in children])
+
+
 def charge(command: Act, job: Job) -> ProbeResult:
     """Work, store a receipt, then the same effect twice: plainly, and through the journal; then work on: a kill may find both done."""
     mark(command, job, "began")
@@ -158,6 +169,7 @@ ACTS: Mapping[str, Callable[[Act, Job], ProbeResult | FanOut]] = {
     "stubborn": stubborn,
     "leave": leave,
     "fan": fan,
+    "audit": audit,
     "charge": charge,
 }
 

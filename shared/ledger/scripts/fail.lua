@@ -6,7 +6,9 @@ local errors = r.errors + 1
 local limit = tonumber(r.max) or tonumber(ARGV[8])
 log_attempt(r, 'failed', cjson.decode(ARGV[5]).detail)
 set(r, 'errors', errors, 'last', 'fail' .. ARGV[4])
-if r.state == 'canceling' then
+if r.state == 'canceling' and r.settle == 'due' then
+  terminate(r, 'canceled', cjson.encode({reason = 'cancelled on request; settling up failed: ' .. tostring(cjson.decode(ARGV[5]).detail)}))
+elseif r.state == 'canceling' then
   terminate(r, 'canceled', '{"reason":"cancelled on request"}')
 elseif ARGV[6] ~= '1' then
   dead_letter(r, 'permanent', ARGV[5])
