@@ -81,6 +81,22 @@ def test_what_is_done_cannot_begin_again(ledger: Ledger) -> None:
     assert {"a": Once("done", 1)} == journal.known()
 
 
+def test_a_group_is_read_in_its_order(ledger: Ledger) -> None:
+    """What one note of a group says is true for the next one of it, however many there are: three thousand are one step like three."""
+    job_id = accepted(ledger)
+    journal = claimed(ledger, job_id)
+    journal.note(
+        [Note("a", "begin"), Note("a", "done", 1), Note("b", "begin"), Note("b", "open"), Note("c", "open", 7), Note("c", "begin")]
+    )
+    with pytest.raises(ValueError, match="look at known"):
+        journal.note([Note("d", "begin"), Note("d", "done", 2), Note("d", "begin")])
+    journal.note([Note(f"k{number}", "begin") for number in range(3_000)])
+    known = journal.known()
+
+    assert (Once("done", 1), None, Once("unknown"), Once("done", 2)) == tuple(map(known.get, "abcd"))
+    assert 3_003 == len(known)
+
+
 def test_a_posted_group_is_noted_when_its_answer_is_there(ledger: Ledger) -> None:
     """Nothing is waited for between the two, the refusals are those of `note`, and a script that the server lost is no answer."""
     job_id = accepted(ledger)

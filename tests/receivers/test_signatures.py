@@ -1,5 +1,6 @@
 """Our DKIM signatures as receivers check them: opendkim, which many mail servers run, and mailauth, which speaks SPF and DMARC, too."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -48,13 +49,15 @@ def test_opendkim_finds_them_good(letters: Post, tmp_path: Path, name: str, key:
 
 @cache
 def _mailauth() -> str:
-    """Why mailauth cannot run; '' where it can. Installs it where npm can."""
+    """Why mailauth cannot run; '' where it can. Installs it where npm can, once: the lane's other process waits until it is whole."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return NO_MAILAUTH
-    if not MAILAUTH.exists():
-        done = subprocess.run(NPM, cwd=HERE, check=False, capture_output=True, text=True, timeout=120)
-        if done.returncode:
-            return f"{NO_MAILAUTH}: {done.stderr.strip()[-200:]}"
+    with (HERE / "package.json").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not MAILAUTH.exists():
+            done = subprocess.run(NPM, cwd=HERE, check=False, capture_output=True, text=True, timeout=120)
+            if done.returncode:
+                return f"{NO_MAILAUTH}: {done.stderr.strip()[-200:]}"
     return ""
 
 
