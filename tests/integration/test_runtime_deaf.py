@@ -80,13 +80,13 @@ def test_healthy_workers_are_not_deaf_idle_or_busy(rig: Rig) -> None:
 
 def test_a_worker_that_does_not_consume_one_queue_is_deaf_to_it(rig: Rig, patient: Patient) -> None:
     """Its heart beats, it hears the other queues, and the other worker does its work: reported all the same, until it hears again."""
-    patient.control.cancel_consumer("probe", destination=[patient.node], reply=True)
+    wait_until(lambda: patient.control.cancel_consumer("probe", destination=[patient.node], reply=True), "it obeys")
 
     wait_until(lambda: deaf(rig) == {patient.name: ["probe"]}, "it is found")
 
     assert State.SUCCEEDED is rig.wait(rig.submit(what="work")).state
     assert rig.stats()["queues"]["probe"]["canary_age"] < 4 * EVERY
-    patient.control.add_consumer("probe", destination=[patient.node], reply=True)
+    wait_until(lambda: patient.control.add_consumer("probe", destination=[patient.node], reply=True), "it obeys")
     wait_until(lambda: deaf(rig) == {}, "it hears again")
 
 
