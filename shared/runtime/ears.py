@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 LOOK = 1.0
 """Seconds between two looks of the reconciler, at which rounds are sent."""
+OVERHEARD = 2.0
+"""Rounds without a canary after which more are sent than there are listeners: two workers can fall into step, one of them always
+taking both."""
+MORE = 3
 PAUSE = 5.0
 """Seconds between two reports after which this process was held up itself: its silence then begins anew."""
 
@@ -94,11 +98,10 @@ class Canaries:
             return
         self._sent = now
         workers = runtime.ledger.run(calls.stats(tuple(depths)))["workers"]
-        listeners = [queue for worker in workers if not worker.get("draining") for queue in worker["queues"]]
         contract = runtime.service.contract
         for need in (None, *contract.needs):  # apart: what waits for other machines keeps nobody from hearing these
             queues = [
-                (queue, depth, listeners.count(queue), self._bell(queue))
+                (queue, depth, how_many(workers, queue, every), self._bell(queue))
                 for queue, depth in depths.items()
                 if need_of(queue, contract) == need
             ]
@@ -119,3 +122,10 @@ class Canaries:
 
     def _bell(self, queue: str) -> str:
         return self._runtime.bus.bell(self._envelope(), kind=self._kind, job_id=self._id, queue=queue)
+
+
+def how_many(workers: Sequence[Mapping[str, Any]], queue: str, every: float) -> int:
+    """One for each that listens; more where one of them has heard nothing for two rounds."""
+    listeners = [worker for worker in workers if queue in worker["queues"] and not worker.get("draining")]
+    overheard = any(worker.get("silent", {}).get(queue, 0.0) > OVERHEARD * every for worker in listeners)
+    return len(listeners) * (MORE if overheard else 1)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.ledger import hearing
-from shared.runtime.ears import PAUSE, Ears
+from shared.runtime.ears import PAUSE, Ears, how_many
 
 NOW = 1_700_000_000_000
 SILENT = {"canary_every": 10.0, "free_for": 300.0, "silent": {"avatar": 45.0, "avatar.low": 3.0}}
@@ -91,3 +91,15 @@ def test_a_worker_that_was_held_up_begins_anew() -> None:
     clock[0] += PAUSE + 60
 
     assert {"silent": {"a": 0.0, "b": 0.0}, "free_for": 0.0, "draining": False} == made.report(held=0, slots=2)
+
+
+def test_who_hears_nothing_is_sent_more_canaries() -> None:
+    """Two workers can fall into step, one taking both of each round: from the second silent round on there are three for each."""
+
+    def worker(silent: float, *, draining: bool = False) -> dict[str, object]:
+        return {"queues": ["q"], "silent": {"q": silent}, "draining": draining}
+
+    assert 2 == how_many([worker(0.5), worker(1.9)], "q", 1.0)
+    assert 6 == how_many([worker(0.5), worker(2.1)], "q", 1.0)
+    assert 1 == how_many([worker(0.5), worker(9.0, draining=True)], "q", 1.0)
+    assert 0 == how_many([worker(9.0)], "another", 1.0)
