@@ -34,7 +34,7 @@ SOURCE = Sender("`smtp-source -s 16 -d`", "")
 TUTORIAL = Sender("tutorial: a connection and an EmailMessage each", "tutorial", 0.1)
 TRANSPORT = Sender("Counterfoil, transport alone", "transport")
 WHOLE = Sender("Counterfoil, whole path", "whole", environ=(("BENCH_CHILDREN", "1"),))
-PAIR = Sender("Counterfoil, whole path, two children", "whole", environ=(("BENCH_CHILDREN", "2"),))
+PAIR = Sender("Counterfoil, whole path, two children (a worker's default)", "whole", environ=(("BENCH_CHILDREN", "2"),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from services.mailer.plaintext import from_html
 from services.mailer.pool import Pool
 from services.mailer.sending import Sender
 from services.mailer.settings import MailerSettings
+from services.mailer.supply import Supply
 from services.mailer.templates import MailTemplate
 from shared.job import Coming, Grant, Note, Once, Rate
 
@@ -79,7 +80,7 @@ def send(host: str, port: int, count: int) -> None:
     with NoJournal(NoEffects()) as journal:
         pool, throttles = Pool(settings), NoThrottles()
         sender = Sender(
-            mails=mails,
+            supply=Supply(mails),
             sender=SENDER[0],
             journal=journal,
             record=record,

@@ -23,6 +23,7 @@ from services.mailer.sending import WORTH_WAITING, Sender
 from services.mailer.settings import MailerSettings
 from services.mailer.signing import ahead
 from services.mailer.sink import sink_url
+from services.mailer.supply import Supply
 from services.mailer.suppression import GROUP, Lookout
 from services.mailer.verp import ReturnPaths
 from shared.contracts.mailer import SUPPRESSIONS, BatchResult, Recipient, SendBatch
@@ -57,8 +58,10 @@ class Batch:
         with Journal(self.job.effects(), self.settings.connections) as journal:
             pool, throttles = self.pool, self.job.throttles()
             server = pool.breaker.order()[0]
+            supply = Supply(wanted=self._wanted)
+            supply.mails = self._mails(lines, journal, supply)
             work = Sender(
-                mails=iter(()),
+                supply=supply,
                 sender=sender,
                 journal=journal,
                 record=self._record,
@@ -68,7 +71,6 @@ class Batch:
                 pool=pool,
                 resend=self._sends_again,
             )
-            work.mails = self._mails(lines, journal, work)
             pool.run(work.run(partial(self._watch, work.pace)))
 
     @property
@@ -83,6 +85,8 @@ class Batch:
 
     def _watch(self, pace: Pace) -> None:
         """Stop where the job is to stop or is paused, make room for a password reset behind a newsletter; the journal knows who is done."""
+        total = max(self.command.count, self.done, 1)
+        self.job.progress(self.done / total, "send", f"{self.done} of {total}")
         self.job.checkpoint()
         if self.job.outranked():
             raise JobPostponed("it is paused, or an urgent mailing goes first", seconds=0.0)
@@ -103,14 +107,15 @@ class Batch:
             self._take_down(email, "suppressed", why, key, time.time())
         return bool(why)
 
-    def _mails(self, lines: Iterator[bytes], journal: Journal, work: Sender) -> Iterator[Mail]:
-        """Mails ready to go, to nobody who is suppressed by now."""
-        drafts = self._drafts(lines, journal, work)
-        for mail in map(self._finished, drafts) if self.signer is None else ahead(drafts, self._finished):
-            if not self._suppressed(mail.email, mail.key, mail.address):
-                yield mail
+    def _wanted(self, mail: Mail) -> bool:
+        return not self._suppressed(mail.email, mail.key, mail.address)
 
-    def _drafts(self, lines: Iterator[bytes], journal: Journal, work: Sender) -> Iterator[Mail]:
+    def _mails(self, lines: Iterator[bytes], journal: Journal, supply: Supply) -> Iterator[Mail]:
+        """Mails ready to go."""
+        drafts = self._drafts(lines, journal, supply)
+        return map(self._finished, drafts) if self.signer is None else ahead(drafts, self._finished)
+
+    def _drafts(self, lines: Iterator[bytes], journal: Journal, supply: Supply) -> Iterator[Mail]:
         """The mails of those who are still open, not signed yet."""
         soon = time.time() + WORTH_WAITING
         for recipient, key, address in self._recipients(lines):
@@ -120,7 +125,7 @@ class Batch:
                 self._take_down(recipient.email, before.fate, before.reply or LOST_ANSWER, key, before.at, resent=before.resent)
                 continue
             if before.due > soon:
-                work.set_aside(before.due)
+                supply.set_aside(before.due)
                 continue
             if self.lookout.known(address) and self._suppressed(recipient.email, key, address):
                 continue
@@ -154,8 +159,6 @@ class Batch:
             state = "rendered"
         self.out.add(email=email, state=state, reply=reply, message_id=message_id, at=at, resent=resent)
         self.done += 1
-        total = max(self.command.count, self.done)
-        self.job.progress(self.done / total, "send", f"{self.done} of {total}")
 
 
 def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchResult:

@@ -153,11 +153,21 @@ def _media_type(attached: AttachedFile) -> str:
     return said if said != "application/octet-stream" else mimetypes.guess_type(attached.name)[0] or said
 
 
+_opened: dict[tuple[str, str], tuple[Content, Writer]] = {}
+"""What this process opened last: the batches of a mailing follow one another."""
+
+
 def open_content(blob: Blob, mailing: str, job: Job) -> tuple[Content, Writer]:
-    """Read the stashed content, load its attachments and compile its templates."""
-    with job.open(blob) as path:
-        content = Content.model_validate_json(path.read_bytes())
-    return content, writer_of(content, mailing, job)
+    """Read the stashed content, load its attachments and compile its templates, unless the batch before this one had the same."""
+    opened = _opened.get((mailing, blob.sha256 or ""))
+    if opened is None:
+        with job.open(blob) as path:
+            content = Content.model_validate_json(path.read_bytes())
+        opened = content, writer_of(content, mailing, job)
+        _opened.clear()
+        if blob.sha256:
+            _opened[mailing, blob.sha256] = opened
+    return opened
 
 
 def writer_of(content: Content, mailing: str, job: Job) -> Writer:

@@ -8,7 +8,7 @@ recipient per connection is *unknown*: offered, and nobody heard the answer.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,7 +22,7 @@ Fate = Literal["sent", "failed", "unknown"]
 ENDED: dict[str, Fate] = {"A": "sent", "F": "failed"}
 LINGER = 0.02
 """Seconds that an acknowledgement waits for an intent to ride along with."""
-GATHER = 0.001
+GATHER = 0.002
 """Seconds that an intent waits for those of other connections, until all are there."""
 LONGEST_REPLY = 500
 
@@ -63,9 +63,11 @@ class Journal:
     """
 
     def __init__(self, effects: Effects, connections: int = 1) -> None:
-        """Read it. `connections` is how many will write at once."""
+        """Read it. `connections` is how many will write at once: half of them are a group, so that two halves take turns."""
         self._effects = effects
-        self._enough = max(1, connections)
+        self.meanwhile: Callable[[], object] = _nothing
+        """Called when a group is on its way: there may be time for other things until its answer is there."""
+        self._enough = max(1, connections // 2)
         self.before = entries(effects.known())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[Note] = []
@@ -88,6 +90,12 @@ class Journal:
         await committed
         if self._failure is not None:
             raise self._failure
+
+    def left(self, connections: int) -> None:
+        """So many are still at it: nobody waits for intents that do not come."""
+        self._enough = max(1, connections // 2)
+        if len(self._intents) >= self._enough and self._flusher is None:
+            self._flush_now()
 
     def accepted(self, key: str, at: float, reply: str, *, resent: bool = False) -> None:
         """The server took the mail."""
@@ -125,8 +133,12 @@ class Journal:
             self._flusher = asyncio.get_running_loop().create_task(self._flush())
 
     async def _flush(self) -> None:
-        """Write what waits until nothing does. What fails one group fails all that come after it: the order is the point."""
-        while self._waiting and self._failure is None:
+        """Write what waits, and go on while there are enough intents.
+
+        What fails one group fails all that come after it: the order is the point.
+        """
+        enough = 0
+        while self._waiting and self._failure is None and len(self._intents) >= enough:
             notes, self._waiting = self._waiting, []
             intents, self._intents = self._intents, []
             try:
@@ -134,16 +146,26 @@ class Journal:
             except Exception as error:  # noqa: BLE001 - it is raised where the group's intents are awaited, and by `close`
                 self._failure = error
             _settle(intents)
+            enough = self._enough
         if self._failure is not None:
             _settle(self._intents)
         self._flusher = None
+        if self._waiting and self._failure is None:
+            self._flush_soon(GATHER if self._intents else LINGER)
 
     async def _write(self, notes: Sequence[Note]) -> None:
         """One group. A thread, which would want the interpreter from this loop at each step, only where the ledger must be waited out."""
         try:
-            await heard(self._effects.post(notes))
+            coming = self._effects.post(notes)
+            self.meanwhile()
+            await heard(coming)
         except UnavailableError:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._effects.note, notes)
+
+    @property
+    def on_its_way(self) -> bool:
+        """Does a group wait for its answer?"""
+        return self._flusher is not None
 
     async def close(self) -> None:
         """Write what still waits. Raises what the ledger says."""
@@ -167,6 +189,10 @@ def _settle(intents: Sequence[asyncio.Future[None]]) -> None:
     for intent in intents:
         if not intent.done():
             intent.set_result(None)
+
+
+def _nothing() -> None:
+    """There is nothing else to do."""
 
 
 def _short(reply: str) -> str:

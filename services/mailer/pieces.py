@@ -13,6 +13,7 @@ from operator import itemgetter, mul
 from typing import Any
 
 from services.mailer import transfer
+from services.mailer.names import Spell
 from services.mailer.transfer import MARK, SOFT_BREAK, quoted
 
 Values = Mapping[str, Any]
@@ -35,10 +36,16 @@ TIDY_VALUE = re.compile(r"\S(?:.*\S)?")
 class Form:
     """A template without statements: `words`, one more than there are places, and for each place the index of its variable."""
 
-    def __init__(self, words: Sequence[str], places: Sequence[int], render: Render, *, tidy: bool = False) -> None:
-        """At least one place. `render` gives the variables' texts parted by `MARK`s. `tidy`: not for values that would want tidying."""
+    def __init__(
+        self, words: Sequence[str], places: Sequence[int], render: Render, spell: Spell | None = None, *, tidy: bool = False
+    ) -> None:
+        """At least one place. `render` gives the variables' texts parted by `MARK`s, `spell` the same in less time where it can.
+
+        `tidy`: not for values that would want tidying.
+        """
         self._words = words
         self._render = render
+        self._spell = spell
         self._tidy = tidy
         self._times = [places.count(index) for index in range(max(places) + 1)]
         behind = [len(words) + index for index in places]
@@ -53,12 +60,14 @@ class Form:
 
     def fill(self, values: Values) -> "Filled | None":
         """The text for one recipient; None: go the long way, and hear what is wrong, if anything is."""
-        try:
-            text = self._render(values)
-        except ValueError:
-            return None
-        found = text.split(MARK)
-        if len(found) != len(self._times) or len(text) > LONGEST_VALUE or "\r" in text:
+        found = self._spell(values) if self._spell else None
+        if found is None:
+            try:
+                found = self._render(values).split(MARK)
+            except ValueError:
+                return None
+        text = MARK.join(found)
+        if len(found) != len(self._times) or text.count(MARK) >= len(found) or len(text) > LONGEST_VALUE or "\r" in text:
             return None
         if self._tidy and not all(map(TIDY_VALUE.fullmatch, found)):
             return None

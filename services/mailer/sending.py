@@ -8,10 +8,8 @@ batch's (`TransientError`), after the mails on the wire have had a moment to end
 """
 
 import asyncio
-import heapq
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -24,6 +22,7 @@ from services.mailer.mails import Mail, Record
 from services.mailer.pacing import Pace
 from services.mailer.pool import Pool
 from services.mailer.settings import MailerSettings
+from services.mailer.supply import Supply
 from services.mailer.wire import DisconnectedError
 from shared.errors import JobPostponed, TransientError
 
@@ -40,12 +39,12 @@ WORTH_WAITING = 3.0
 
 
 class Sender:
-    """Sends one batch. `mails` is read as connections become free, so it may render lazily."""
+    """Sends one batch: what `supply` holds."""
 
     def __init__(
         self,
         *,
-        mails: Iterator[Mail],
+        supply: Supply,
         sender: str,
         journal: Journal,
         record: Record,
@@ -56,7 +55,7 @@ class Sender:
         resend: bool = False,
     ) -> None:
         """Nothing is opened yet. `resend`: a mail whose outcome is unknown is sent again."""
-        self.mails = mails
+        self._supply = supply
         self._sender = sender
         self._journal = journal
         self._record = record
@@ -64,13 +63,9 @@ class Sender:
         self._pool = pool
         self.pace = pace
         self._resend = resend
-        self._returned: deque[Mail] = deque()
-        self._later: list[tuple[float, str, Mail]] = []
         self._crowd = crowd
         self._held_until = 0.0
         self._stopping = False
-        self._exhausted = False
-        self._aside: list[float] = []
         self._broken: BaseException | None = None
 
     async def run(self, watch: Callable[[], None]) -> None:
@@ -83,6 +78,7 @@ class Sender:
         loop.set_exception_handler(self._noticed)
         await asyncio.sleep(0)  # what happened to idle connections meanwhile is noticed now
         self._crowd.look()
+        self._journal.meanwhile = self._make
         workers = [asyncio.create_task(self._work(number)) for number in range(self._settings.connections)]
         watcher = asyncio.create_task(self._watch(watch))
         try:
@@ -96,16 +92,11 @@ class Sender:
             await self._journal.close()
         if self._broken is not None:
             raise self._broken
-        if self._returned:
+        if self._supply.came_back:
             raise JobPostponed("the next mail's turn under its rates comes later", seconds=max(0.0, self._held_until - time.time()))
-        due = [*self._aside, *(due for due, _, _ in self._later)]
-        if due:
+        if due := self._supply.dues:
             wait = max(WORTH_WAITING, min(due) - time.time())
             raise JobPostponed(f"{len(due)} recipients were put off by the server or wait for their site's rate", seconds=wait)
-
-    def set_aside(self, due: float) -> None:
-        """A recipient who is due later than this run will last, as an earlier one noted."""
-        self._aside.append(due)
 
     async def _until_done(self, workers: list[asyncio.Task[None]], watcher: asyncio.Task[None]) -> None:
         pending: set[asyncio.Task[None]] = {*workers, watcher}
@@ -120,11 +111,11 @@ class Sender:
 
     async def _watch(self, watch: Callable[[], None]) -> None:
         while True:
+            await asyncio.sleep(TICK)
             watch()
             self._crowd.look()
             if self._broken is not None:
                 raise self._broken
-            await asyncio.sleep(TICK)
 
     def _noticed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """An exception that surfaced in one of the loop's callbacks (the platform's time limit may strike anywhere)."""
@@ -149,11 +140,11 @@ class Sender:
                     usable = await self._offer(connection, mail, ahead)
                     losses = 0
                 except TransientError as error:
-                    self._give_back(mail, ahead)
+                    self._supply.give_back(mail, ahead)
                     self._retire(number, error)
                     return
                 except DisconnectedError as error:
-                    self._give_back(mail, ahead)
+                    self._supply.give_back(mail, ahead)
                     losses += self._broke(connection)
                     connection = ahead = None
                     if losses >= LOSSES_IN_A_ROW:
@@ -162,12 +153,12 @@ class Sender:
                         return
                     continue
                 if usable != "announced":
-                    self._give_back(ahead)
+                    self._supply.give_back(ahead)
                     ahead = None
                 if usable == "no":
                     connection = None
         finally:
-            self._crowd.leave(number)
+            self._journal.left(self._crowd.leave(number))
             if connection is not None:
                 await (connection.close(politely=False) if self._stopping or ahead else self._pool.give(connection))
 
@@ -189,14 +180,11 @@ class Sender:
             return True
         if again < 0:
             mail.turn = True
-            heapq.heappush(self._later, (-again, mail.key, mail))
+            self._supply.put_off(mail, -again)
         else:
-            self._returned.appendleft(mail)
+            self._supply.give_back_first(mail)
             self._held_until = again
         return False
-
-    def _give_back(self, *mails: Mail | None) -> None:
-        self._returned.extend(mail for mail in mails if mail is not None)
 
     def _retire(self, number: int, error: TransientError) -> None:
         """Give up on a connection; the last one gives up on the batch. What is wrong with the account is wrong for all."""
@@ -207,15 +195,15 @@ class Sender:
         if not remaining or error.type == "smtp-account":
             raise error
 
-    def _waiting(self) -> Mail | None:
-        """A mail that can go now: a returned one, a fresh one, or one that is due."""
-        if self._returned:
-            return self._returned.popleft()
-        if self._later and self._later[0][0] <= time.time():
-            return heapq.heappop(self._later)[2]
-        mail = next(self.mails, None)
-        self._exhausted = mail is None
-        return mail
+    def _make(self) -> None:
+        """Make a mail while the ledger writes, and another once whoever had an answer had its turn. What it raises, `run` does."""
+        if self._stopping or self.pace.paces or not self._journal.on_its_way:
+            return
+        try:
+            if self._supply.make(self._settings.connections):
+                asyncio.get_running_loop().call_soon(self._make)
+        except Exception as error:  # noqa: BLE001 - it is the batch's, not the journal's: what was offered is to be noted still
+            self._broken, self._stopping = error, True
 
     async def _next(self, number: int) -> Mail | None:
         """The next mail, waited for where it is due soon; None: nothing is left to do for now."""
@@ -227,11 +215,12 @@ class Sender:
                 await asyncio.sleep(min(held, TICK))
                 continue
             if self._crowd.admits(number):
-                if (mail := self._waiting()) is not None:
+                if (mail := self._supply.take()) is not None:
                     return mail
-                if not self._later or self._later[0][0] - time.time() > WORTH_WAITING:
+                due = self._supply.next_due
+                if due is None or due - time.time() > WORTH_WAITING:
                     return None
-            elif self._exhausted and not self._returned:
+            elif self._supply.exhausted and not self._supply.came_back:
                 return None
             await asyncio.sleep(TICK / 4)
         return None
@@ -241,7 +230,7 @@ class Sender:
         last = connection.carried + 1 >= self._settings.messages_per_connection
         if self._stopping or last or not connection.pipelines or self.pace.paces:
             return None
-        return self._waiting()
+        return self._supply.take()
 
     async def _ready(self, connection: Connection | None) -> Connection:
         """A connection that may carry one more mail."""
@@ -259,7 +248,7 @@ class Sender:
         except UnknownOutcomeError as error:
             if self._resend:
                 mail.resent = True
-                self._returned.append(mail)
+                self._supply.give_back(mail)
             else:
                 self._record(mail, "unknown", f"the answer to the mail was lost: {error}")
             return "no"
@@ -291,4 +280,4 @@ class Sender:
 
     def _put_off(self, mail: Mail, now: float, words: str) -> None:
         self._journal.deferred(mail.key, mail.put_off_until(now, words, self._settings.defer_delays))
-        heapq.heappush(self._later, (mail.due, mail.key, mail))
+        self._supply.put_off(mail, mail.due)

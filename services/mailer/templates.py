@@ -11,11 +11,13 @@ import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain, zip_longest
 from typing import Any, Generic, TypeVar
 
 from minijinja import Environment, TemplateError
 
-from services.mailer.pieces import Body, Form, taken_apart
+from services.mailer.names import speller
+from services.mailer.pieces import LONGEST_VALUE, Body, Form, taken_apart
 from services.mailer.transfer import MARK
 
 MAX_OUTPUT = 5_000_000
@@ -136,7 +138,8 @@ def form_of(source: str, *, escape: bool, finish: Callable[[str], str] | None = 
     try:
         for expression in expressions:  # alone: a string may hold what looks like the end of one and the beginning of another
             compile_template(f"{{{{ {expression} }}}}", escape=escape)
-        return Form(words, places, renderer(MARK.join(f"{{{{ {each} }}}}" for each in expressions), escape=escape), tidy=finish is not None)
+        render = renderer(MARK.join(f"{{{{ {each} }}}}" for each in expressions), escape=escape)
+        return Form(words, places, render, speller(expressions, escape=escape), tidy=finish is not None)
     except ValueError:
         return None
 
@@ -178,10 +181,10 @@ class MailTemplate:
         finish_text: Callable[[str], str] | None = None,
     ) -> None:
         """Compile each; only HTML is escaped. `finish_text` has the last word on the rendered text."""
-        self._subject = renderer(subject, escape=False)
+        self._subject = _line(subject)
         self._html = None if html is None else renderer(marked(html), escape=True)
         self._text = None if text is None else _finished(renderer(text, escape=False), finish_text)
-        self._unsubscribe = None if list_unsubscribe is None else renderer(list_unsubscribe, escape=False)
+        self._unsubscribe = None if list_unsubscribe is None else _line(list_unsubscribe)
         self._quick_html = self._html and _quick(form_of(html or "", escape=True), self._html)
         self._quick_text = self._text and _quick(form_of(text or "", escape=False, finish=finish_text), self._text)
 
@@ -208,6 +211,23 @@ class MailTemplate:
         except RenderError as error:
             raise RenderError(f"{part}: {error}") from error
         return Rendered(subject, html_body, text_body, unsubscribe)
+
+
+def _line(source: str) -> Render:
+    """A header's template: the engine is asked only where it has more than names."""
+    render, apart = renderer(source, escape=False), taken_apart(source)
+    spell = speller(apart[1], escape=False) if apart and "\r" not in source else None
+    if apart is None or spell is None:
+        return render
+    words, _, places = apart
+
+    def line(values: Mapping[str, Any]) -> str:
+        found = spell(values)
+        if found is None or sum(map(len, found)) > LONGEST_VALUE:
+            return render(values)
+        return "".join(chain.from_iterable(zip_longest(words, [found[index] for index in places], fillvalue="")))
+
+    return line
 
 
 def _finished(render: Render, finish: Callable[[str], str] | None) -> Render:

@@ -72,7 +72,12 @@ def test_bounces_suppress_and_are_told_in_the_mailings_files(tmp_path: Path, don
     assert listed["ada@example.com"]["mailing"] == MAILING
     assert rows["ada@example.com"]["bounce"] == "hard 5.1.1 550 5.1.1 no such user"
     assert rows["bob@example.com"]["bounce"] == "soft 5.2.2 552 5.2.2 full"
-    assert [line.get("bounce", "").partition(" ")[0] for line in lines] == ["hard", "soft", "complaint", "hard"]
+    assert {line["email"].partition("@")[0]: line.get("bounce", "").partition(" ")[0] for line in lines} == {
+        "ada": "hard",
+        "bob": "soft",
+        "cy": "complaint",
+        "dan": "hard",
+    }
     assert rows["ada@example.com"]["state"] == "rendered"
     assert register_of(tmp_path, "system", NOTED).facts == {}
     assert (len(list((tmp_path / "mail" / ".unparsed" / "new").iterdir())), len(list((tmp_path / "mail" / "cur").iterdir()))) == (2, 0)
@@ -95,7 +100,7 @@ def test_what_comes_back_while_the_mailing_runs_waits_for_its_end(tmp_path: Path
     maildir.add(dsn(back(done, "bob"), "bob@example.com", status="5.2.2"))
     look(tmp_path, PastJob(MAILING, "test", True, done.artifacts))
     assert done.artifact("recipients.csv").splitlines()[0].endswith(",bounce,bounce_time")
-    assert [line.count("hard") + line.count("soft") for line in done.artifact("recipients.csv").splitlines()[1:]] == [1, 1, 0, 0]
+    assert sorted(line.count("hard") + line.count("soft") for line in done.artifact("recipients.csv").splitlines()[1:]) == [0, 0, 1, 1]
 
 
 def test_a_bounce_of_a_mailing_that_is_forgotten_is_kept_for_people(tmp_path: Path, done: FakeJob) -> None:
