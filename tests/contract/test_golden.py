@@ -10,7 +10,8 @@ from shared.bus import envelope_text
 from shared.contracts.base import Command
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import EventType, JobEvent
-from tests.contract.golden_messages import COMMANDS, GOLDEN, cases, read
+from shared.contracts.options import Options
+from tests.contract.golden_messages import COMMANDS, GOLDEN, cases, fields_in, fields_of, read
 
 CASES = [pytest.param(command, case, id=f"{command.kind}-{number}") for number, (command, case) in enumerate(cases())]
 STRANGER = {"from_the_future": {"a": [1]}}
@@ -21,6 +22,19 @@ def test_every_kind_has_golden_messages() -> None:
     files = {file.stem for file in GOLDEN.glob("*.json")}
 
     assert {*COMMANDS, "by-reference", "events"} == files
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_every_field_was_on_the_wire(kind: str) -> None:
+    """A new field of a request or a result comes with a golden message that has it."""
+    command = COMMANDS[kind]
+    messages = (
+        [command.model_validate(case["request"]) for case in read(kind)],
+        [command.result.model_validate(case["result"]) for case in read(kind)],
+    )
+    silent = {*fields_of(command), *fields_of(command.result)} - {*fields_in(messages)}
+
+    assert silent - (set() if command.route else {(command.__name__, "options"), *fields_of(Options)}) == set()
 
 
 @pytest.mark.parametrize(("command", "case"), CASES)
