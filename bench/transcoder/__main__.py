@@ -25,16 +25,22 @@ ABOUT = (
     "Each contestant has one core a process (taskset), one encoder thread and the same niceness. The plain FFmpeg makes the same sizes "
     "and the sound from one decode, with the same settings, into files, and nothing else. Ours is a whole job, from its acceptance to its "
     "success: probing, every packet's time read, segments stored and joined, packaging, every output checked, artifacts hashed and stored; "
-    "the CPU time is that of all of the workers' processes. VMAF is the mean over every fifth frame of the largest size."
+    "the CPU time is that of all of the workers' processes. Two plain FFmpegs at once, a core each, show what this machine takes from a "
+    "core when the other one is busy, too: no split can do better than half of that. VMAF is the mean over every fifth frame of the "
+    "largest size."
 )
 PRESETS = ("mp4-720p", "hls")
-NAMES = ("one plain FFmpeg", "ours, one worker", "ours, two workers")
+NAMES = ("one plain FFmpeg", "two plain FFmpegs at once, each the whole film", "ours, one worker", "ours, two workers")
+PLAIN, BESIDE, ONE, TWO = NAMES
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the turns. Returns 0."""
     args = _arguments().parse_args(argv)
-    lines = ["| film, preset | by | wall s | × | CPU s | × | VMAF | frames | memory MB |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| film, preset | by | wall s | × | × of one worker | CPU s | × | VMAF | frames | memory MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
     with TemporaryDirectory(dir=args.folder) as name, ledger(Path(name) / "ledger", "always") as (url, _):
         for film in args.films:
             source = FILMS[film](Path(name), args.seconds)
@@ -52,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _turns(source: Path, preset: str, folder: Path, url: str, args: argparse.Namespace) -> dict[str, list[Turn]]:
     contestants: dict[str, Callable[[Path], Turn]] = {
-        NAMES[0]: lambda at: plain.run(source, preset, at, args.cores[0]),
-        NAMES[1]: lambda at: ours.run(source, preset, at, url, args.cores[:1]),
-        NAMES[2]: lambda at: ours.run(source, preset, at, url, args.cores[:2]),
+        PLAIN: lambda at: plain.run(source, preset, at, args.cores[0]),
+        BESIDE: lambda at: plain.run_each(source, preset, at, args.cores[:2]),
+        ONE: lambda at: ours.run(source, preset, at, url, args.cores[:1]),
+        TWO: lambda at: ours.run(source, preset, at, url, args.cores[:2]),
     }
     turns: dict[str, list[Turn]] = {name: [] for name in contestants}
     for number in range(args.turns):
@@ -68,16 +75,17 @@ def _turns(source: Path, preset: str, folder: Path, url: str, args: argparse.Nam
 
 def _rows(what: str, turns: dict[str, list[Turn]], source: Path) -> list[str]:
     rows = []
-    base = turns[NAMES[0]]
+    base = turns[PLAIN]
     for name, found in turns.items():
         wall, cpu = (statistics.median(getattr(turn, figure) for turn in found) for figure in ("wall", "cpu"))
         # Ratios are medians of ratios within a turn: whatever else the machine did, it did to both.
+        alone = statistics.median(turn.wall / other.wall for turn, other in zip(found, turns[ONE], strict=True))
         slower = statistics.median(turn.wall / other.wall for turn, other in zip(found, base, strict=True))
         dearer = statistics.median(turn.cpu / other.cpu for turn, other in zip(found, base, strict=True))
         best = found[0].best
         memory = max(turn.memory for turn in found) / 1e6
         score = f"{vmaf(best, source):.2f} | {frames(best):,} of {frames(source):,} | {memory:,.0f}"
-        rows.append(f"| {what} | {name} | {wall:.1f} | {slower:.2f} | {cpu:.1f} | {dearer:.2f} | {score} |")
+        rows.append(f"| {what} | {name} | {wall:.1f} | {slower:.2f} | {alone:.2f} | {cpu:.1f} | {dearer:.2f} | {score} |")
     return rows
 
 
