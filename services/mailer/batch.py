@@ -85,8 +85,7 @@ class Batch:
 
     def _watch(self, pace: Pace) -> None:
         """Stop where the job is to stop or is paused, make room for a password reset behind a newsletter; the journal knows who is done."""
-        total = max(self.command.count, self.done, 1)
-        self.job.progress(self.done / total, "send", f"{self.done} of {total}")
+        self._tell()
         self.job.checkpoint()
         if self.job.outranked():
             raise JobPostponed("it is paused, or an urgent mailing goes first", seconds=0.0)
@@ -159,6 +158,12 @@ class Batch:
             state = "rendered"
         self.out.add(email=email, state=state, reply=reply, message_id=message_id, at=at, resent=resent)
         self.done += 1
+        if self.done == 1:  # a batch may be over before anybody looks, and the mailing is to say that it sends
+            self._tell()
+
+    def _tell(self) -> None:
+        total = max(self.command.count, self.done, 1)
+        self.job.progress(self.done / total, "send", f"{self.done} of {total}")
 
 
 def send_batch(command: SendBatch, job: Job, settings: MailerSettings) -> BatchResult:
