@@ -15,9 +15,11 @@ from tests.servers import wait_until
 
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
-    """A child that does what it is told on its standard input."""
-    code = "import os, sys\nfor line in sys.stdin: os._exit(int(line))"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
+    """A child that is up, and does what it is told on its standard input."""
+    code = "import os, sys\nprint('up', flush=True)\nfor line in sys.stdin: os._exit(int(line))"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
         yield process
         process.kill()
 
