@@ -114,3 +114,38 @@ def test_who_waits_behind_a_group_that_fails_hears_of_it() -> None:
         heard = asyncio.run(asyncio.wait_for(both(), 5))
 
     assert [type(each) for each in heard] == [StaleTokenError, StaleTokenError]
+
+
+def test_there_is_time_for_other_things_while_a_group_is_on_its_way() -> None:
+    """Called once a group, after it was sent and before its answer is heard; nothing is on its way when all is written."""
+    seen: list[bool] = []
+
+    async def one() -> None:
+        await journal.offered("a")
+        journal.accepted("a", 1.0, "250 ok")
+        await journal.close()
+
+    with Journal(FakeEffects()) as journal:
+        journal.meanwhile = lambda: seen.append(journal.on_its_way)
+        asyncio.run(one())
+        assert not journal.on_its_way
+
+    assert seen == [True, True]
+
+
+def test_half_of_the_connections_are_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four of eight do not wait for the others, and those that are left when most are done do not, either: a wait would be for ever."""
+    groups: list[list[str]] = []
+
+    async def eight() -> None:
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(journal.offered(f"k{number}") for number in range(4)))
+            journal.left(2)
+            await journal.offered("last")
+
+    monkeypatch.setattr("services.mailer.journal.GATHER", 3_600.0)
+    effects = FakeEffects(on_note=lambda notes: groups.append([note.key for note in notes]))
+    with Journal(effects, 8) as journal:
+        asyncio.run(eight())
+
+    assert groups == [["k0", "k1", "k2", "k3"], ["last"]]
