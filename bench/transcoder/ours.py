@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
@@ -27,8 +27,8 @@ UPLOAD = "upl_12345678"
 PATIENCE = 7_200.0
 
 
-def run(source: Path, preset: str, folder: Path, url: str, cores: Sequence[int]) -> Turn:
-    """One worker for each core; all of them are ready before the job is accepted."""
+def run(source: Path, preset: str, folder: Path, url: str, cores: Sequence[int], ready: Callable[[], object] = lambda: None) -> Turn:
+    """One worker for each core; all of them are ready before the job is accepted, and `ready` is called in between."""
     folder.mkdir(parents=True)
     settings = ServiceSettings(redis_url=url, broker_url=url, home=folder)
     ledger = Ledger(url, "transcoder", rings_here=True)
@@ -38,6 +38,7 @@ def run(source: Path, preset: str, folder: Path, url: str, cores: Sequence[int])
     with ExitStack() as stack:
         workers = [stack.enter_context(_worker(folder, url, core, ledger)) for core in cores]
         watch = stack.enter_context(_Watch(workers))
+        ready()
         before, began = watch.cpu(), time.monotonic()
         job = _submit(ledger, settings, blob.model_dump_json(), preset)
         record = _done(ledger, job)

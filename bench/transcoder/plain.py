@@ -3,8 +3,6 @@
 import os
 import subprocess
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +48,3 @@ def run(source: Path, preset: str, folder: Path, core: int) -> Turn:
         raise RuntimeError(f"the plain FFmpeg failed: {said.decode(errors='replace')[-1_000:]}")
     wall = time.monotonic() - began
     return Turn(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, folder / plan.renditions[0].part(0))
-
-
-def run_each(source: Path, preset: str, folder: Path, cores: Sequence[int]) -> Turn:
-    """Encode it once on each core, all at the same time: what the machine gives to a core when the others are busy, too."""
-    with ThreadPoolExecutor(len(cores)) as threads:
-        turns = list(threads.map(lambda core: run(source, preset, folder / str(core), core), cores))
-    return Turn(max(turn.wall for turn in turns), max(turn.cpu for turn in turns), turns[0].memory, turns[0].best)
