@@ -129,7 +129,9 @@ local function crash(r, budget, why, letter)
 end
 
 -- A child is now at `fraction`: its parent's progress is its children's, weighted; told at most once in `interval` ms, with the child's
--- own words and the time to go, as if the rest went as fast as what was done since the first child was made.
+-- own words and the time to go, as if the rest went as fast as what was done since the first child was made; the first mail of
+-- thousands, after milliseconds, foretells nothing.
+local FORETELLING = 2000
 local function tell_parent(r, fraction, step, interval, words)
   if r.parent == '' or fraction == r.frac then return end
   local p = load(r.parent)
@@ -139,7 +141,7 @@ local function tell_parent(r, fraction, step, interval, words)
   local share = math.min(1, math.max(0, sum / p.wsum))
   local detail = int(p.ok + p.bad) .. ' of ' .. int(p.total) .. ' parts done'
   local told = {fraction = math.floor(share * 10000 + 0.5) / 10000, step = step, detail = words and words ~= '' and detail .. '; ' .. words or detail}
-  if share > p.base and p.fanned > 0 then
+  if share > p.base and p.fanned > 0 and NOW - p.fanned >= FORETELLING then
     told.eta_seconds = math.floor((NOW - p.fanned) * (1 - share) / (share - p.base) / 100 + 0.5) / 10
   end
   local data = cjson.encode(told)
