@@ -1,7 +1,7 @@
 """Landlock: from here on, this process and its children open only the files named, and no TCP connection. Linux 5.13 and newer, no root.
 
-Standard library only, and nothing of this project, for the launcher runs it in an interpreter of its own. Numbers and structures are those
-of linux/landlock.h. What a kernel is too old for is left out; `version` says what it has.
+Standard library only, as little of it as can be, and nothing of this project: the launcher runs it in an interpreter of its own. Numbers
+and structures are those of linux/landlock.h. What a kernel is too old for is left out; `version` says what it has.
 """
 
 import ctypes
@@ -9,7 +9,6 @@ import errno
 import os
 import stat
 import struct
-from collections.abc import Sequence
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 """System calls, by the same numbers on every architecture."""
@@ -51,7 +50,7 @@ def version() -> int:
         return 0
 
 
-def fence(read: Sequence[str], run: Sequence[str], work: Sequence[str]) -> None:
+def fence(read: list[str], run: list[str], work: list[str]) -> None:
     """Read below `read`, execute below `run`, do anything but make links and devices below `work`; nothing else, for good.
 
     Paths that are not there are passed over. Raises OSError where the kernel refuses: then nothing may be started.

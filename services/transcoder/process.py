@@ -1,7 +1,7 @@
 """One external program at a time: started under limits in a process group of its own, ended for certain."""
 
 import contextlib
-import json
+import marshal
 import os
 import signal
 import subprocess
@@ -13,9 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from services.transcoder.launcher import BOOT
 from services.transcoder.sandbox import Sandbox
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
+ROOT = str(Path(__file__).resolve().parents[2])
+"""Where the launcher finds itself."""
 OPEN_FILES = 256
 
 
@@ -49,9 +51,9 @@ class Program:
     def __enter__(self) -> Self:
         """Start it. stdin is empty; stdout and stderr are pipes. The environment is all but empty."""
         enclosed = self.sandbox.spec(self.arguments[0], self.cwd)
-        spec = json.dumps({"parent": os.getpid(), "nice": self.limits.nice, "limits": self.limits.resources(), **enclosed})
+        spec = {"parent": os.getpid(), "nice": self.limits.nice, "limits": self.limits.resources(), **enclosed}
         self._child = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(LAUNCHER), spec, *self.arguments],
+            [sys.executable, "-I", "-S", "-c", BOOT, ROOT, marshal.dumps(spec).hex(), *self.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

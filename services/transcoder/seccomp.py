@@ -6,9 +6,8 @@ of what is allowed: the binaries are not ours, and a codec's new system call mus
 
 import ctypes
 import errno
-import platform
+import os
 import struct
-from collections.abc import Mapping
 from types import MappingProxyType
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, FILTER_MODE = 38, 22, 2
@@ -20,12 +19,12 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 X32 = 0x40000000
 CLONE_THREAD = 0x10000
 
-AUDIT: Mapping[str, int] = MappingProxyType({"x86_64": 0xC000003E, "aarch64": 0xC00000B7})
-CLONE: Mapping[str, int] = MappingProxyType({"x86_64": 56, "aarch64": 220})
+AUDIT: MappingProxyType[str, int] = MappingProxyType({"x86_64": 0xC000003E, "aarch64": 0xC00000B7})
+CLONE: MappingProxyType[str, int] = MappingProxyType({"x86_64": 56, "aarch64": 220})
 CLONE3 = 435
 EVERYWHERE = (424, 425, 428, 429, 430, 432, 434, 438)
 """pidfd_send_signal, io_uring_setup, open_tree, move_mount, fsopen, fsmount, pidfd_open, pidfd_getfd"""
-REFUSED: Mapping[str, tuple[int, ...]] = MappingProxyType(
+REFUSED: MappingProxyType[str, tuple[int, ...]] = MappingProxyType(
     {
         # socket socketpair fork vfork ptrace process_vm_readv process_vm_writev mount umount2 unshare setns bpf perf_event_open keyctl
         # add_key request_key userfaultfd open_by_handle_at kexec_load init_module finit_module delete_module reboot swapon mknod mknodat
@@ -42,7 +41,7 @@ REFUSED: Mapping[str, tuple[int, ...]] = MappingProxyType(
 
 def available() -> bool:
     """Whether this machine's architecture is one whose numbers are known, and its kernel filters."""
-    if platform.machine() not in AUDIT:
+    if os.uname().machine not in AUDIT:
         return False
     try:
         return int(ctypes.CDLL(None, use_errno=True).prctl(21, 0, 0, 0, 0)) >= 0  # PR_GET_SECCOMP
@@ -75,7 +74,7 @@ def program(machine: str) -> bytes:
 
 def hush() -> None:
     """Put the filter on this process and its children, for good. Raises OSError where the kernel refuses."""
-    code = program(platform.machine())
+    code = program(os.uname().machine)
     buffer = ctypes.create_string_buffer(code, len(code))
     described = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     libc = ctypes.CDLL(None, use_errno=True)
