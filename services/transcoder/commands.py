@@ -147,13 +147,15 @@ def concat_list(rendition: Rendition, seconds: Sequence[float]) -> str:
     return "ffconcat version 1.0\n" + "".join(lines)
 
 
-def look_through(rendition: Rendition, threads: int) -> list[str]:
-    """Decode every keyframe of a finished file, and nothing else: each part begins with one, and any damage ends it.
+def look_through(file: str, threads: int, *, every_frame: bool) -> list[str]:
+    """Decode a finished file, and nothing else: its keyframes, of which each part begins with one, or every frame. Any damage ends it.
 
-    Without the filter that smooths blocks: it looks at pixels, never at the file, and costs a fifth of the time.
+    Without the filter that smooths blocks, where frames are not made of one another: it looks at pixels, never at the file, and costs a
+    fifth of the time.
     """
-    strictly = ["-xerror", "-err_detect", "explode", "-threads", str(threads), "-skip_frame", "nokey", "-skip_loop_filter", "all"]
-    return [*QUIET, *strictly, "-i", _file(rendition.file), "-an", "-sn", "-f", "null", "-"]
+    strictly = ["-xerror", "-err_detect", "explode", "-threads", str(threads)]
+    strictly += [] if every_frame else ["-discard:v", "nokey", "-skip_frame", "nokey", "-skip_loop_filter", "all"]
+    return [*QUIET, *strictly, "-i", _file(file), "-an", "-sn", "-f", "null", "-"]
 
 
 def _mp4() -> list[str]:

@@ -10,7 +10,7 @@ import structlog
 from services.transcoder import score
 from services.transcoder.assemble import assemble
 from services.transcoder.document import Document
-from services.transcoder.encode import Bench, Teller
+from services.transcoder.encode import INCONSISTENT, Bench, Teller
 from services.transcoder.packing import pack
 from services.transcoder.plan import Plan
 from services.transcoder.probe import Probe, probe
@@ -27,7 +27,6 @@ from shared.job import Job
 from shared.storage import safe_key
 from shared.telemetry import step
 
-INCONSISTENT = "output-inconsistent"
 PUBLISHING = 0.4
 """Progress within this step when publishing begins."""
 

@@ -15,6 +15,8 @@ from services.transcoder.settings import TranscoderSettings
 from shared.errors import TransientError
 from shared.job import Checkpoint, Progress
 
+INCONSISTENT = "output-inconsistent"
+"""The type of the error for an output that is not what was planned."""
 PACKAGER_MEMORY_MB = 4_096
 SMALL_CPU_SECONDS = 600
 PATIENCE = 4

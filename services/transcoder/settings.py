@@ -56,6 +56,9 @@ class TranscoderSettings(ServiceSettings):
     """The largest single file that an FFmpeg may write."""
     max_work_bytes: int = Field(default=256 * 2**30, gt=0)
     """The most that the files of one attempt may take while a program runs; above, it is stopped."""
+    look_through: Literal["keyframes", "frames"] = "keyframes"
+    """What of every output is decoded before a job succeeds: its keyframes (every packet is counted besides), or every frame, which
+    takes about as long as decoding the source did."""
     max_error_rate: float = Field(default=0.01, ge=0, le=1)
     """Share of undecodable frames above which a source counts as damaged (FFmpeg's own default, 2/3, passes garbage)."""
 

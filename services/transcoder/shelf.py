@@ -67,6 +67,11 @@ class Shelf:
         self.storage.put(self._pointer(digest), pointer, "application/json")
         return blob
 
+    def discard(self, digest: str) -> None:
+        """Forget a segment that turned out to be damaged, and where another job's, of which it may be a copy, lies."""
+        self.storage.delete(self._own(digest))
+        self.storage.delete(self._pointer(digest))
+
     def _size(self, key: str) -> int | None:
         try:
             return self.storage.size(key)

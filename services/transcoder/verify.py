@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from services.transcoder.encode import Bench
+from services.transcoder.encode import INCONSISTENT, Bench
 from services.transcoder.film import Film
 from services.transcoder.outputs import Rendition
 from services.transcoder.plan import Plan
@@ -105,4 +105,4 @@ def _in_time(rendition: Rendition, film: Film, made: Timeline) -> None:
 
 
 def _ours(what: str) -> TransientError:
-    return TransientError(f"an output is not what was planned: {what}", type="output-inconsistent")
+    return TransientError(f"an output is not what was planned: {what}", type=INCONSISTENT)
