@@ -27,7 +27,7 @@ BESIDES: Mapping[str, str] = {
     " with a cap, by bit rate or by size in bytes (two passes)",
     "vmaf": "how like the source each size looks, 0 to 100, measured after the encoding",
     "quality": "a VMAF to reach: a few seconds are encoded and measured to find each size's quality",
-    "play_early": "the beginning of a long film in hls while its end is encoded",
+    "play_early": "the beginning of a long film in hls and dash while its end is encoded",
     "watermark": "an uploaded picture (PNG, JPEG, WebP) on every frame of every size, in nine places",
     "captions": "WebVTT from uploads (SRT, WebVTT) and the source's text tracks; a track of hls and dash, with embed of files, too",
     "metadata": "of files: strip (unless said), keep what the source has, or title, artist and so on of your own",

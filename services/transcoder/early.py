@@ -1,25 +1,26 @@
 """Shows the beginning of a film while the rest of it is encoded. The child that finishes the part which was missing does it.
 
-Names are those of the finished package, so that a player which began early goes on by itself: playlists grow, and end when the job
-does. Whatever goes wrong here is logged and costs nobody the film.
+Names are those of the finished package, so that a player which began early goes on by itself: playlists and manifest grow, and end when
+the job does. Whatever goes wrong here is logged and costs nobody the film.
 """
 
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import structlog
 
-from services.transcoder import growing
+from services.transcoder import growing, manifest
 from services.transcoder.assemble import assemble
 from services.transcoder.document import Document
 from services.transcoder.encode import Teller
 from services.transcoder.media_types import media_type
 from services.transcoder.outputs import MASTER
-from services.transcoder.package import Package
+from services.transcoder.package import MANIFEST, Package
 from services.transcoder.packing import Packed, pack
 from services.transcoder.playlists import PLAYLIST
 from services.transcoder.segment import Workshop
@@ -91,17 +92,17 @@ def _show(told: Document, shop: Workshop, job: Job, count: int, package: Package
         begun = replace(shop, bench=own, plan=replace(plan, renditions=steps, publish={}, tags={}))
         assemble(begun, Teller(job.progress, 1.0, 1.0), while_needed, parts=count)
         fetch(plan.texts, told.captions, own, job)
-        packed = pack(replace(package, renditions=steps, dash=False), own)
+        packed = pack(replace(package, renditions=steps), own)
         files = _files(packed, own.scratch / package.folder)
         known = notes.read(count // 2) or []
-        new = {name: content for name, content in files.items() if name.endswith(".m3u8") or name not in known}
+        new = {name: content for name, content in files.items() if isinstance(content, bytes) or name not in known}
         if job.publish_above(new, {name: media_type(name) for name in new}, count):
             notes.write(count, sorted(files))
             log.info("beginning_shown", parts=count, of=len(plan.film.parts) if plan.film else 0, files=len(new))
 
 
 def _files(packed: Packed, folder: Path) -> dict[str, Path | bytes]:
-    """Artifact name → content, the master playlist last; empty where there is no whole segment yet."""
+    """Artifact name → content: files as they are, then lists, which grow, the first one to be read last. Empty: no whole segment yet."""
     package = packed.package
     beside = [*package.sounding, *package.written]
     pictures, others = growing.whole_segments(packed.playlists[package.pictures[0]], [packed.playlists[name] for name in beside])
@@ -109,10 +110,14 @@ def _files(packed: Packed, folder: Path) -> dict[str, Path | bytes]:
         return {}
     counts = {**dict.fromkeys(package.pictures, pictures), **dict(zip(beside, others, strict=True))}
     texts = {name: growing.open_end((folder / name / PLAYLIST).read_text(encoding="utf-8"), count) for name, count in counts.items()}
-    prefix = package.folder
     files: dict[str, Path | bytes] = {
-        f"{prefix}/{name}/{file}": folder / name / file for name, text in texts.items() for file in growing.listed(text)
+        f"{name}/{file}": folder / name / file for name, text in texts.items() for file in growing.listed(text)
     }
-    files |= {f"{prefix}/{name}/{PLAYLIST}": text.encode() for name, text in texts.items()}
-    files[f"{prefix}/{MASTER}"] = growing.without_skims((folder / MASTER).read_text(encoding="utf-8")).encode()
-    return files
+    if package.hls:
+        files |= {f"{name}/{PLAYLIST}": text.encode() for name, text in texts.items()}
+    if package.dash:
+        finished = (folder / MANIFEST).read_text(encoding="utf-8")
+        files[MANIFEST] = manifest.unfinished(finished, counts, datetime.now(UTC)).encode()
+    if package.hls:
+        files[MASTER] = growing.without_skims((folder / MASTER).read_text(encoding="utf-8")).encode()
+    return {f"{package.folder}/{name}": content for name, content in files.items()}

@@ -162,13 +162,13 @@ class Transcode(Command):
     watermark: Watermark | None = None
     metadata: Literal["strip", "keep"] | Tags = "strip"
     play_early: bool = False
-    """Whether the beginning of a long film can be played (HLS alone) while the rest is encoded."""
+    """Whether the beginning of a long film can be played (HLS and DASH) while the rest is encoded."""
 
     @field_validator("play_early")
     @classmethod
     def _has_a_list_that_grows(cls, asked: bool, info: ValidationInfo) -> bool:
-        if asked and "hls" not in {info.data.get("preset"), *(info.data.get("presets") or [])}:
-            msg = "only the preset hls can be played early"
+        if asked and not {"hls", "dash"} & {info.data.get("preset"), *(info.data.get("presets") or [])}:
+            msg = "only the presets hls and dash can be played early"
         elif asked and info.data.get("encryption") is not None:
             msg = "what is encrypted cannot be played early: leave out play_early or encryption"
         else:

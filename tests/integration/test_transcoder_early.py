@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.transcoder.growing import GROWS
+from services.transcoder.manifest import representations
 from services.transcoder.playlists import read_playlist
 from services.transcoder.settings import TranscoderSettings
 from shared.contracts.base import Artifact
@@ -34,8 +35,8 @@ def test_what_is_shown_early_is_the_films_own_beginning(tmp_path: Path) -> None:
     (tmp_path / "text.srt").write_text(SRT, encoding="utf-8")
     job.uploads["upl_thetext1"] = tmp_path / "text.srt"
     text = [{"upload": "upl_thetext1", "language": "en"}]
-    do(job, IN_PARTS, preset="hls", play_early=True, poster=False, captions=text, thumbnails={"at": [3.0], "width": 64})
-    early = {name: content for name, content in job.above.items() if name.startswith("hls/") and not name.endswith(".m3u8")}
+    do(job, IN_PARTS, presets=["hls", "dash"], play_early=True, poster=False, captions=text, thumbnails={"at": [3.0], "width": 64})
+    early = {name: content for name, content in job.above.items() if name.endswith((".mp4", ".m4s", ".vtt"))}
     lists = {name: content.decode() for name, content in job.above.items() if name.endswith("playlist.m3u8")}
 
     assert [rank for rank, _ in job.shown] == [0, 2, 4]
@@ -52,8 +53,26 @@ def test_what_is_shown_early_is_the_films_own_beginning(tmp_path: Path) -> None:
         assert finished.startswith(grown.replace(GROWS, "#EXT-X-PLAYLIST-TYPE:VOD"))
         assert GROWS in grown
         assert read_playlist(finished).complete
+    grown = job.above["hls/manifest.mpd"].decode()
+    assert 'type="dynamic"' in grown
+    assert 'type="static"' in (job.published / "hls/manifest.mpd").read_text(encoding="utf-8")
+    assert representations(grown) == {
+        name: [f"{name}/{file}" for file in read_playlist(lists[f"hls/{name}/playlist.m3u8"]).files] for name in ("96p", "audio", "text-en")
+    }
     (tmp_path / "begun.mp4").write_bytes(b"".join(early[f"hls/96p/{file}"] for file in read_playlist(lists["hls/96p/playlist.m3u8"]).files))
     assert ask(tmp_path / "begun.mp4")["streams"][0]["nb_read_packets"] == "300"
+
+
+def test_dash_alone_is_shown_early_by_its_manifest(tmp_path: Path) -> None:
+    """In a folder of its own name and without a single playlist; it is stored last."""
+    job = job_for(pattern(tmp_path, "film.mp4", size="128x96", rate="25", seconds=24.0), tmp_path)
+    do(job, IN_PARTS, preset="dash", play_early=True, poster=False)
+    grown = job.above["dash/manifest.mpd"].decode()
+
+    assert [rank for rank, _ in job.shown] == [2, 4]
+    assert not any(name.endswith(".m3u8") for name in job.above)
+    assert all(f"dash/{name}" in job.above for names in representations(grown).values() for name in names)
+    assert [names[-1] for _, names in job.shown] == ["dash/manifest.mpd"] * 2
 
 
 def artifact(name: str, sha256: str) -> Artifact:

@@ -34,6 +34,7 @@ class FakeJob(NoEffects):
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     above: dict[str, bytes] = field(default_factory=dict)
     shown: list[tuple[int, list[str]]] = field(default_factory=list)
+    beginnings: list[dict[str, bytes]] = field(default_factory=list)
     ended: Sequence[ChildResult] | None = None
     """How the children ended, once they have."""
     workdir: Path = field(init=False)
@@ -83,11 +84,12 @@ class FakeJob(NoEffects):
         return made
 
     def publish_above(self, files: Mapping[str, Path | bytes], media_types: Mapping[str, str], rank: int) -> bool:
-        """Keep what would be shown, by name, and in which order."""
+        """Keep what would be shown, by name, in which order, and what could be seen then."""
         del media_types
         for name, source in files.items():
             self.above[name] = source if isinstance(source, bytes) else source.read_bytes()
-        self.shown.append((rank, sorted(files)))
+        self.shown.append((rank, list(files)))
+        self.beginnings.append(dict(self.above))
         return bool(files)
 
     def stash(self, name: str, source: Path | bytes, media_type: str = "application/octet-stream") -> Blob:
