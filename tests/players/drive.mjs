@@ -1,4 +1,4 @@
-// `node drive.mjs CHROMIUM PAGE AT_ONCE < jobs.json`: plays each job in a tab of its own, a few at once, and writes the reports as JSON.
+// `node drive.mjs CHROMIUM PAGE AT_ONCE < jobs.json`: plays each job in a window of its own, a few at once, and writes the reports as JSON.
 import { text } from "node:stream/consumers";
 import puppeteer from "puppeteer-core";
 
@@ -13,21 +13,22 @@ const browser = await puppeteer.launch({
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
     "--disable-gpu",
-    "--disable-background-timer-throttling", // a tab behind another one plays like the one in front
+    "--disable-background-timer-throttling", // a window behind another one plays like the one in front
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
   ],
 });
 
 async function show(name, job) {
-  const tab = await browser.newPage();
+  const window = await browser.createBrowserContext(); // a window of its own: behind another tab Chromium does not even load a film
+  const tab = await window.newPage();
   const said = [];
   tab.on("pageerror", (error) => said.push(`page: ${error.message}`));
   tab.on("response", (response) => response.status() >= 400 && said.push(`${response.status()} ${response.url()}`));
   await tab.goto(page);
   const report = await tab.evaluate((given) => window.film(given), job);
   reports[name] = { ...report, errors: [...report.errors, ...said] };
-  await tab.close();
+  await window.close();
 }
 
 async function stage() {

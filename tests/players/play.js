@@ -20,9 +20,13 @@ async function until(condition, seconds, what) {
   }
 }
 
+// Has all been played that there is?
+const atTheEdge = () => video.buffered.length > 0 && video.buffered.end(video.buffered.length - 1) - video.currentTime < 0.5;
+
 async function byHls(given) {
   const player = new Hls({ enableWorker: false, ...given.config });
-  player.on(Hls.Events.ERROR, (_, data) => complain(`hls.js ${data.details}`, data.error?.message ?? data.reason));
+  const waits = (data) => given.grows && data.details === "bufferStalledError" && atTheEdge(); // that is what waiting for more is called
+  player.on(Hls.Events.ERROR, (_, data) => waits(data) || complain(`hls.js ${data.details}`, data.error?.message ?? data.reason));
   player.loadSource(given.source);
   player.attachMedia(video);
   await new Promise((resolve) => player.once(Hls.Events.MANIFEST_PARSED, resolve));
@@ -46,7 +50,7 @@ async function byShaka(given) {
   for (const [event, of] of [["error", (e) => `${e.detail.code} ${e.detail.data?.join(" ")}`], ["gapjumped", null], ["stalldetected", null]]) {
     player.addEventListener(event, (e) => complain(`shaka ${event}`, of?.(e)));
   }
-  await player.load(given.source);
+  await player.load(given.source, given.start);
   const heights = () => [...new Set(player.getVariantTracks().map((track) => track.height))].filter(Boolean).sort((a, b) => b - a);
   return {
     height: () => player.getVariantTracks().find((track) => track.active)?.height,
@@ -57,8 +61,9 @@ async function byShaka(given) {
     }),
     change: (height) => {
       player.configure("abr.enabled", false);
-      const now = player.getVariantTracks().find((track) => track.active);
-      player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height && track.language === now.language), true);
+      // None is active between the last update of a manifest that grew and the next change: Shaka Player makes its variants anew.
+      const now = player.getVariantTracks().find((track) => track.active)?.language;
+      player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height && [undefined, track.language].includes(now)), true);
     },
     audio: (number) => player.selectAudioTrack(player.getAudioTracks()[number]),
     text: (number) => player.selectTextTrack(player.getTextTracks()[number]),
@@ -85,7 +90,8 @@ async function play(given) {
   const player = await { hls: byHls, shaka: byShaka }[given.player](given);
   video.playbackRate = given.rate;
   await video.play();
-  await until(() => video.currentTime > 0, 15, "the first picture");
+  report.began = video.currentTime;
+  await until(() => video.currentTime > report.began, 15, "the first picture");
   report.tracks = player.tracks();
   if (given.text !== undefined) player.text(given.text);
   await toTheEnd(given);
@@ -106,11 +112,12 @@ async function play(given) {
 }
 
 window.film = async (given) => {
-  const end = new Promise((_, reject) => setTimeout(() => reject(new Error(`not done at ${video.currentTime.toFixed(3)}`)), 70_000));
+  const end = new Promise((_, reject) => setTimeout(() => reject(new Error(`not done at ${video.currentTime.toFixed(3)}`)), 1000 * (50 + (given.patience ?? 20))));
   try {
     await Promise.race([play(given), end]);
   } catch (problem) {
     complain("played", problem.message);
   }
+  report.seconds = performance.now() / 1000;
   return report;
 };

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.transcoder_media import do, ffmpeg, job_for, pattern
-from tests.players.stage import Showing, missing, play
+from tests.players.stage import Films, Showing, missing, play
 
 pytestmark = pytest.mark.serial  # Chromium takes what CPU there is
 
@@ -61,7 +61,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         do(job, **request)
         types |= {f"{name}/{made.name}": made.media_type for made in job.artifacts.values()}
     _cut_a_hole(films / "clear" / "hls", films / "holed")
-    return play(films, types, {**SHOWINGS, "holed": HOLED})
+    return play(Films(films, types), {**SHOWINGS, "holed": HOLED})
 
 
 def bilingual(folder: Path) -> Path:
