@@ -55,6 +55,7 @@ def where_to_look(console: Console, home: Home, output: Path, *, stays_up: bool)
     """The addresses, or how to get them back."""
     lines = [
         ("files", str(output)),
+        ("console", f"{home.url}/console  (the key is in {_shown(home.folder / 'api-key')})"),
         ("API", f"{home.url}/docs"),
         ("mails", f"{home.mail_url}  (as files: {_shown(home.folder / 'mail' / 'messages')})" if home.mail_url else ""),
         ("a trace", f"{_shown(Path(sys.executable).with_name('counterfoil'))} trace JOB"),

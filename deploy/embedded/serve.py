@@ -24,6 +24,7 @@ GREEN = 32
 def banner(settings: EmbeddedSettings, places: Places) -> str:
     """What a newcomer wants to know first."""
     lines = {
+        "Console": f"{places.gateway}/console",
         "API": f"{places.gateway}/docs",
         "Health": f"{places.gateway}/readyz",
         "Mail": places.mail or places.smtp.rpartition("@")[2],

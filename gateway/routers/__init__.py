@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from gateway.lane import Endpoint
 from gateway.routers import (
     artifacts,
+    console,
     dead_letters,
     events,
     health,
@@ -39,6 +40,7 @@ def every_router() -> tuple[APIRouter, ...]:
         services,
         keys,
         health,
+        console,
     )
     return (submits, *(module.router for module in rest))
 

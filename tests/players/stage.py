@@ -183,3 +183,21 @@ def _show(films: Films, showings: Mapping[str, Showing], *, at_once: int) -> dic
     assert done.returncode == 0, done.stderr[-2_000:]
     reports: dict[str, dict[str, Any]] = json.loads(done.stdout)
     return reports
+
+
+def visit(steps: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A person's visit to a page, by visit.mjs's verbs: what was `read`, and the `errors`, all that the browser complained of included."""
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "ask missing() first"
+    done = subprocess.run(
+        ["node", "visit.mjs", chromium],
+        cwd=HERE,
+        input=json.dumps(steps),
+        capture_output=True,
+        text=True,
+        timeout=PLAYING_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
