@@ -7,6 +7,7 @@ import shlex
 import shutil
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the turns. Returns 0."""
     args = _arguments().parse_args(argv)
     lines = [
-        "| film, preset | by | wall s | × | × of one worker | CPU s | × | VMAF | frames | memory MB |",
+        "| film, preset, turns | by | wall s | × | × of one worker | CPU s | × | VMAF | frames | memory MB |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     with TemporaryDirectory(dir=args.folder) as name, ledger(Path(name) / "ledger", "always") as (url, _):
@@ -52,20 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = shlex.join(["python", "-m", "bench.transcoder", *(argv if argv is not None else sys.argv[1:])])
         load = f"load {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores"
         place = f"ffmpeg {tools().ffmpeg.label} · Python {platform.python_version()} · {load} · {datetime.now(UTC):%Y-%m-%d}"
-        how = f"`{command}` · films of {args.seconds:g} s · medians of {args.turns} turns · {place}"
+        how = f"`{command}` · films of {args.seconds:g} s · medians · {place}"
         write("\n".join((MARKERS[0], "## Films", "", ABOUT, "", *lines, "", how, MARKERS[1])), markers=MARKERS)
     return 0
 
 
 def _turns(source: Path, preset: str, folder: Path, url: str, args: argparse.Namespace) -> dict[str, list[Turn]]:
     turns: dict[str, list[Turn]] = {name: [] for name in NAMES}
-    for number in range(args.turns):
+    number, began = 0, time.monotonic()
+    while number < args.turns or time.monotonic() - began < 60 * args.minutes:
         at, cores = folder / str(number), args.cores if number % 2 == 0 else args.cores[::-1]
         for name, turn in zip((PLAIN, ONE), _at_once(source, preset, at, url, cores), strict=True):
             turns[name].append(turn)
         turns[TWO].append(ours.run(source, preset, at / "two", url, cores))
         if number:  # the first turn's outputs are looked at
             shutil.rmtree(at)
+        number += 1
     return turns
 
 
@@ -96,7 +99,9 @@ def _rows(what: str, turns: dict[str, list[Turn]], source: Path) -> list[str]:
         best = found[0].best
         memory = max(turn.memory for turn in found) / 1e6
         score = f"{vmaf(best, source):.2f} | {frames(best):,} of {frames(source):,} | {memory:,.0f}"
-        rows.append(f"| {what} | {name} | {wall:.1f} | {slower:.2f} | {alone:.2f} | {cpu:.1f} | {dearer:.2f} | {score} |")
+        rows.append(
+            f"| {what}, {len(found)} turns | {name} | {wall:.1f} | {slower:.2f} | {alone:.2f} | {cpu:.1f} | {dearer:.2f} | {score} |"
+        )
     return rows
 
 
@@ -105,7 +110,8 @@ def _arguments() -> argparse.ArgumentParser:
         prog="python -m bench.transcoder", description="Films by one plain FFmpeg and by our workers, a core each, in turns."
     )
     parser.add_argument("--seconds", type=float, default=120.0, help="of each film (default: 120)")
-    parser.add_argument("--turns", type=int, default=1, help="of each contestant (default: 1)")
+    parser.add_argument("--turns", type=int, default=2, help="of each contestant, at least (default: 2, which swaps the cores)")
+    parser.add_argument("--minutes", type=float, default=0.0, help="and more of them, until these have passed with a film (default: 0)")
     parser.add_argument("--films", nargs="+", choices=list(FILMS), default=list(FILMS), help="which (default: both)")
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS), help="which (default: both)")
     parser.add_argument("--cores", nargs=2, type=int, default=[0, 1], help="the two that are used (default: 0 1)")
