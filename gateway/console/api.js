@@ -35,19 +35,18 @@ export async function call(path, options) {
   return answer.status === 204 ? null : answer.json();
 }
 
-// A job's events as they happen, from the first one on; goes on after a break where it was. EventSource cannot send a key, so this is
-// its protocol over fetch.
-export async function* events(path, signal) {
+// A job's events as they happen, from the first one on; goes on after a break where it was, until `over` says that there will be none.
+// EventSource cannot send a key, so this is its protocol over fetch.
+export async function* events(path, signal, over) {
   for (let last = 0, pause = 500; !signal.aborted; ) {
     try {
       const answer = await ask(path, { signal, headers: { Accept: "text/event-stream", "Last-Event-ID": String(last) } });
       pause = 500;
       for await (const frame of frames(answer.body)) {
         last = frame.id || last;
-        const event = JSON.parse(frame.data);
-        yield event;
-        if (TERMINAL.has(event.type)) return;
+        yield JSON.parse(frame.data);
       }
+      if (await over()) return; // else it broke off, or a redrive has begun since
     } catch (error) {
       if (signal.aborted || (error instanceof ApiError && error.status && error.status < 500)) throw error;
     }
@@ -55,8 +54,6 @@ export async function* events(path, signal) {
     pause = Math.min(pause * 2, 8000);
   }
 }
-
-const TERMINAL = new Set(["job.succeeded", "job.failed", "job.canceled", "job.expired"]);
 
 async function* frames(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();

@@ -25,7 +25,7 @@ export async function job({ main, signal, tell, id }) {
       await call(`${path}/${name}`, { method: "POST", signal });
       await look();
       tell(null);
-      if (name === "retry") follow();
+      if (name === "retry") follow().catch((error) => signal.aborted || tell(error));
     } catch (error) {
       if (!signal.aborted) tell(error);
     }
@@ -55,7 +55,12 @@ export async function job({ main, signal, tell, id }) {
     head.hidden = false;
     show(under, bar(now));
     show(told, about(now));
-    fill(made, "Artifacts", ...(now.artifacts.length ? artifacts(now) : []));
+    const held = now.artifacts.map((one) => one.name + one.sha256).join();
+    if (made.dataset.held !== held) {
+      // Their links are signed anew with each answer: a film that somebody watches is not to begin again because of that.
+      fill(made, "Artifacts", ...(now.artifacts.length ? artifacts(now) : []));
+      made.dataset.held = held;
+    }
     fill(result, "Result", ...(now.result ? [json(now.result)] : []));
     fill(fault, "Error", ...(now.error ? failure(now.error) : []));
     fill(request, "Request", json(now.request));
@@ -66,13 +71,13 @@ export async function job({ main, signal, tell, id }) {
   };
   const follow = async () => {
     log.length = 0;
-    for await (const event of events(`${path}/events`, signal)) {
+    const over = async () => (await look(), now.done);
+    for await (const event of events(`${path}/events`, signal, over)) {
       log.push(event);
       fill(happened, "Events", table(["#", "When", "What", "Detail"], log.slice(-200).reverse().map(line), ""));
       if (event.type !== "job.progressed" || event.data.artifact) await look();
       else if (now && !now.done) (now.progress = { eta_seconds: null, ...event.data }), draw();
     }
-    await look();
     traced.hidden = false;
     await trace(traced, path, signal);
   };
@@ -90,7 +95,7 @@ function about(job) {
     ["Done", clock(job.finished_at)],
     ["Took", took],
     ["Not before", clock(job.run_at)],
-    ["Attempt", `${job.attempt}${job.epoch > 1 ? `, after ${job.epoch - 1} redrives` : ""}`],
+    ["Attempt", `${job.attempt}${job.epoch > 1 ? `, redriven ${job.epoch - 1}×` : ""}`],
     ["Parts", total ? `${succeeded} of ${total} done${failed ? `, ${failed} failed` : ""}` : ""],
     ["Labels", labels],
   ]);

@@ -106,7 +106,7 @@ def test_what_is_wrong_with_a_request_is_told_by_its_field(inside: list[Step]) -
 
 
 def test_a_dead_letter_is_sent_again_and_markup_in_it_stays_text(home: House, inside: list[Step]) -> None:
-    """A film that is none: its failure is readable, a redrive fails again, and what a request says runs nothing."""
+    """A film that is none: its failure is readable, retry and redrive fail again, and what a request says runs nothing."""
     evil = "<img src=x onerror=document.title='taken'>"
     not_a_film = home.folder.parent / "not-a-film.mp4"
     not_a_film.write_text("these are words", encoding="utf-8")
@@ -124,6 +124,9 @@ def test_a_dead_letter_is_sent_again_and_markup_in_it_stays_text(home: House, in
             ("read", ("title", "document.title")),
             ("read", ("images", "document.querySelectorAll('main img').length")),
             *shot("failed"),
+            ("press", "Retry"),
+            ("see", "redriven 1×"),
+            ("wait", "document.querySelector('.state.failed')"),
             ("press", "Dead letters"),
             ("see", job),
             ("press", "Redrive"),
@@ -133,7 +136,7 @@ def test_a_dead_letter_is_sent_again_and_markup_in_it_stays_text(home: House, in
 
     assert report["errors"] == []
     assert (report["read"]["title"], report["read"]["images"]) == ("Counterfoil", 0)
-    assert home.done(job)["epoch"] == 2
+    assert home.done(job)["epoch"] == 3
 
 
 def test_a_long_job_shows_its_progress_and_can_be_cancelled(home: House, inside: list[Step]) -> None:
