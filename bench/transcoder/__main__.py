@@ -50,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 lines += _rows(f"{film}, {preset}", _turns(source, preset, Path(name) / f"{film}-{preset}", url, args), source)
                 print("\n".join(lines[-len(NAMES) :]), flush=True)
     if not args.no_write:
-        command = shlex.join(["python", "-m", "bench.transcoder", *(argv if argv is not None else sys.argv[1:])])
+        given = list(argv if argv is not None else sys.argv[1:])
+        given = given[: given.index("--folder")] + given[given.index("--folder") + 2 :] if "--folder" in given else given
+        command = shlex.join(["python", "-m", "bench.transcoder", *given])  # where its files lay is nobody's business
         load = f"load {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores"
         place = f"ffmpeg {tools().ffmpeg.label} · Python {platform.python_version()} · {load} · {datetime.now(UTC):%Y-%m-%d}"
         how = f"`{command}` · films of {args.seconds:g} s · medians · {place}"
