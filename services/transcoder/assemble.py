@@ -38,6 +38,16 @@ def assemble(shop: Workshop, teller: Teller, while_needed: ExitStack, *, parts: 
 
 def _join(shop: Workshop, rendition: Rendition, teller: Teller, parts: int, *, mended: bool = False) -> None:
     """`mended`: damaged segments have been encoded again once; what is damaged still is no accident."""
+    try:
+        _joined(shop, rendition, teller, parts)
+        _look_through(rendition.file, shop)
+    except TransientError as error:
+        if mended or error.type != INCONSISTENT or not _discarded(shop, rendition, parts):
+            raise
+        _join(shop, rendition, teller, parts, mended=True)
+
+
+def _joined(shop: Workshop, rendition: Rendition, teller: Teller, parts: int) -> None:
     plan, bench = shop.plan, shop.bench
     assert plan.film is not None  # noqa: S101 - renditions come with a film
     with ExitStack() as stack:
@@ -47,12 +57,6 @@ def _join(shop: Workshop, rendition: Rendition, teller: Teller, parts: int, *, m
             stack.enter_context(shop.at_hand(shop.find(number, rendition), rendition.part(number)))
         (bench.scratch / rendition.list).write_text(concat_list(rendition, plan.film.seconds()[:parts]), encoding="ascii")
         copy(plan.join(rendition), bench)
-    try:
-        _look_through(rendition.file, shop)
-    except TransientError as error:
-        if mended or error.type != INCONSISTENT or not _discarded(shop, rendition, parts):
-            raise
-        _join(shop, rendition, teller, parts, mended=True)
 
 
 def _look_through(file: str, shop: Workshop) -> None:

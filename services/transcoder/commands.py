@@ -111,7 +111,8 @@ def join(film: Film, rendition: Rendition, voices: Sequence[Voice], texts: Seque
     maps = ["-map", "0:v", *(option for number in range(len(beside)) for option in ("-map", f"{number + 1}:a"))]
     maps += [option for number in range(len(texts)) for option in ("-map", f"{number + 1 + len(beside)}:s")]
     named = [*_named(beside), *_lettered(texts, rendition.container), *options(said)]
-    return [*QUIET, *picture, *inputs, *maps, "-c", "copy", *_container(rendition), *named, _file(rendition.file)]
+    strictly = ["-xerror"] if film.parts else []  # else a part that cannot be opened is left out, and all is said to be well
+    return [*QUIET, *strictly, *picture, *inputs, *maps, "-c", "copy", *_container(rendition), *named, _file(rendition.file)]
 
 
 def name(voice: Voice, target: str, said: Mapping[str, str]) -> list[str]:

@@ -26,15 +26,21 @@ def film(tmp_path: Path) -> FakeJob:
     return job
 
 
-def damage(job: FakeJob, *, keyframe: bool) -> None:
-    """Overwrite the second half of one frame of the second segment."""
+def second(job: FakeJob) -> Path:
+    """The file of the second segment, as it lies on the shelf."""
     stored = sorted(job.storage.root / found.key for found in job.storage.list("jobs") if "/segments/" in found.key)
     pictures = [path for path in stored if path.stat().st_size > 100 and ask(path)["streams"][0]["codec_type"] == "video"]
-    packets = ask(pictures[1], "-select_streams", "v", "-show_packets")["packets"]
+    return pictures[1]
+
+
+def damage(job: FakeJob, *, keyframe: bool) -> None:
+    """Overwrite the second half of one frame of the second segment."""
+    path = second(job)
+    packets = ask(path, "-select_streams", "v", "-show_packets")["packets"]
     wanted = [packet for packet in packets if ("K" in packet["flags"]) == keyframe]
     at = max(wanted, key=lambda packet: int(packet["size"]))
     half = int(at["size"]) // 2
-    with pictures[1].open("r+b") as file:
+    with path.open("r+b") as file:
         file.seek(int(at["pos"]) + half)
         file.write(b"\xff" * half)
 
@@ -56,6 +62,15 @@ def test_a_damaged_keyframe_is_encoded_again(film: FakeJob) -> None:
     frames, anew = redrive(film)
     assert (frames, len(anew)) == (150, 1)
     assert redrive(film) == (150, [])
+
+
+def test_a_segment_that_cannot_even_be_opened_is_encoded_again(film: FakeJob) -> None:
+    """The join itself fails over it: as much of a disk's doing as a keyframe that cannot be decoded."""
+    path = second(film)
+    path.write_bytes(bytes(path.stat().st_size))
+
+    frames, anew = redrive(film)
+    assert (frames, len(anew)) == (150, 1)
 
 
 def test_a_damaged_frame_in_between_is_found_where_every_frame_is_decoded(film: FakeJob) -> None:

@@ -150,6 +150,26 @@ def test_limits_and_environment_reach_the_program(tmp_path: Path) -> None:
     assert said == f"[60, {2**30}, 77, 0] 3 ['HOME', 'LC_ALL', 'TMPDIR'] [0, 1, 2]"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_signal_is_ignored_that_python_ignores(tmp_path: Path) -> None:
+    """A program that writes to nobody, or too much, ends; and one that a worker's child starts can be interrupted."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        told = run(
+            ["/bin/grep", "SigIgn", "/proc/self/status"],
+            cwd=tmp_path,
+            limits=LIMITS,
+            watch=Watch(lambda: None, 60.0),
+            keep_stdout=1_000,
+            within=Sandbox("limits"),
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    ignored = int(told.stdout.split()[1], 16)
+    assert [one for one in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM) if ignored >> (one - 1) & 1] == []
+
+
 def test_a_program_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     """The wall clock of a probe: it may neither burn CPU nor stall, and yet not end."""
     with pytest.raises(TimeoutError):
