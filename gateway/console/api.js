@@ -36,12 +36,14 @@ export async function call(path, options) {
 }
 
 // A job's events as they happen, from the first one on; goes on after a break where it was, until `over` says that there will be none.
+// `tell` hears of a break, and of its end.
 // EventSource cannot send a key, so this is its protocol over fetch.
-export async function* events(path, signal, over) {
+export async function* events(path, signal, over, tell) {
   for (let last = 0, pause = 500; !signal.aborted; ) {
     try {
       const answer = await ask(path, { signal, headers: { Accept: "text/event-stream", "Last-Event-ID": String(last) } });
       pause = 500;
+      tell(null);
       for await (const frame of frames(answer.body)) {
         last = frame.id || last;
         yield JSON.parse(frame.data);
@@ -49,6 +51,7 @@ export async function* events(path, signal, over) {
       if (await over()) return; // else it broke off, or a redrive has begun since
     } catch (error) {
       if (signal.aborted || (error instanceof ApiError && error.status && error.status < 500)) throw error;
+      tell(error);
     }
     await rest(pause, signal);
     pause = Math.min(pause * 2, 8000);

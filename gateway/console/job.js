@@ -10,6 +10,7 @@ const ACTIONS = [
   ["retry", "Retry", (job) => job.done && job.state !== "succeeded"],
 ];
 const SHOWN_PICTURES = 12;
+const SHOWN_FILES = 300; // a long film's segments are thousands
 
 export async function job({ main, signal, tell, id }) {
   const path = `/v1/jobs/${encodeURIComponent(id)}`;
@@ -72,7 +73,7 @@ export async function job({ main, signal, tell, id }) {
   const follow = async () => {
     log.length = 0;
     const over = async () => (await look(), now.done);
-    for await (const event of events(`${path}/events`, signal, over)) {
+    for await (const event of events(`${path}/events`, signal, over, tell)) {
       log.push(event);
       fill(happened, "Events", table(["#", "When", "What", "Detail"], log.slice(-200).reverse().map(line), ""));
       if (event.type !== "job.progressed" || event.data.artifact) await look();
@@ -104,8 +105,9 @@ function about(job) {
 function artifacts(job) {
   const seen = job.artifacts.filter((one) => /^image\/|^video\/(mp4|webm)$|^audio\//.test(one.media_type) && !one.name.includes("/")).slice(0, SHOWN_PICTURES);
   const pictures = seen.map((one) => (one.media_type.startsWith("image/") ? h("img", { src: one.browser_href, alt: one.name, title: one.name, loading: "lazy" }) : h(one.media_type.slice(0, 5), { src: one.browser_href, controls: true, preload: "metadata", title: one.name })));
-  const rows = job.artifacts.map((one) => [h("a", { href: one.browser_href, target: "_blank", rel: "noreferrer" }, one.name), one.media_type, size(one.bytes)]);
-  return [pictures.length ? h("div", { class: "pictures" }, pictures) : null, table(["Name", "Type", "#Size"], rows, "")].filter(Boolean);
+  const rows = job.artifacts.slice(0, SHOWN_FILES).map((one) => [h("a", { href: one.browser_href, target: "_blank", rel: "noreferrer" }, one.name), one.media_type, size(one.bytes)]);
+  const more = job.artifacts.length - rows.length;
+  return [pictures.length ? h("div", { class: "pictures" }, pictures) : null, table(["Name", "Type", "#Size"], rows, ""), more > 0 ? h("p", { class: "soft" }, `and ${more} more`) : null].filter(Boolean);
 }
 
 function failure(error) {

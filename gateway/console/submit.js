@@ -14,9 +14,10 @@ export async function submit({ main, signal, tell }) {
   const send = async (event) => {
     event.preventDefault();
     said.textContent = "";
+    hand.disabled = true; // or two clicks are two jobs
     try {
       const body = JSON.parse(text.value);
-      const headers = { "Idempotency-Key": crypto.randomUUID() };
+      const headers = { "Idempotency-Key": unique() };
       const job = await call(examples[choice.value].command.route, { method: "POST", body, headers, signal });
       location.hash = `#/jobs/${encodeURIComponent(job.id)}`;
     } catch (error) {
@@ -24,8 +25,11 @@ export async function submit({ main, signal, tell }) {
       if (error instanceof SyntaxError) said.textContent = `This is no JSON: ${error.message}`;
       else if (error instanceof ApiError && error.problem.errors) said.textContent = error.problem.errors.map((one) => `${one.pointer}: ${one.message}`).join("\n");
       else tell(error);
+    } finally {
+      hand.disabled = false;
     }
   };
+  const hand = h("button", { class: "main", type: "submit" }, "Hand over");
   main.replaceChildren(
     h("h1", {}, "Submit"),
     h(
@@ -33,9 +37,12 @@ export async function submit({ main, signal, tell }) {
       { onsubmit: send },
       h("p", { class: "row" }, h("label", { for: "example" }, "Command and example"), choice),
       h("p", {}, h("label", { for: "body" }, "Request"), text),
-      h("button", { class: "main", type: "submit" }, "Hand over"),
+      hand,
       said,
     ),
   );
   fill();
 }
+
+// Not crypto.randomUUID, which browsers keep from pages that came by plain HTTP from another host.
+const unique = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -58,7 +58,6 @@ def _answer(request: Request, name: str) -> Response:
         "ETag": tag,
         "Cache-Control": "no-cache",
         "Content-Security-Policy": POLICY,
-        "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "same-origin",
     }
     if request.headers.get("if-none-match") == tag:
